@@ -1,0 +1,35 @@
+# try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, fast tests
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SUM := $(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
+DEV_SUM := $(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: try test check clean
+
+try: .venv/ready-$(SUM)
+	$(BIN)/workbench try
+
+test: .venv/ready-dev-$(DEV_SUM)
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev-$(DEV_SUM)
+	$(BIN)/ruff format --check workbench tests benchmarks examples
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow" -x
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A stamp named by the requirements: made once, made again when they change.
+.venv/ready-$(SUM):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check hatchling==1.33.0 editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/ready-dev-$(DEV_SUM): .venv/ready-$(SUM)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
