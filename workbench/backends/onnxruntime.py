@@ -1,0 +1,237 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from workbench import plugin
+from workbench.backends.feeds import feed, plain, ranked
+from workbench.errors import RequestError, WorkbenchError
+from workbench.graph import Graph, coverage, onnx_files, precision, read_onnx
+
+if TYPE_CHECKING:
+    from workbench.plugin import Batch
+
+# device -> (provider, the package that has it)
+PROVIDERS = {
+    "cpu": ("CPUExecutionProvider", "onnxruntime"),
+    "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
+    "tensorrt": ("TensorrtExecutionProvider", "onnxruntime-gpu"),
+    "directml": ("DmlExecutionProvider", "onnxruntime-directml"),
+    "coreml": ("CoreMLExecutionProvider", "onnxruntime"),
+    "qnn": ("QNNExecutionProvider", "onnxruntime-qnn"),
+    "rocm": ("MIGraphXExecutionProvider", "onnxruntime-rocm"),
+}
+PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+DTYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(float16)": "float16"}
+LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"} | {
+    "all": "ORT_ENABLE_ALL"
+}
+
+
+class OnnxRuntime(plugin.Backend):
+    name = "onnxruntime"
+    summary = "ONNX graphs on CPU and, with another build of the package, on GPU and NPU."
+    needs = ("onnxruntime", "onnx")
+    reads = ("onnx",)
+
+    class Options(plugin.Options):
+        optimization: Literal["all", "extended", "basic", "none"] = Field(
+            "all", description="How far the runtime rewrites the graph when it loads it."
+        )
+        allow_spinning: bool = Field(
+            True, description="Threads wait busily for work: quicker answers, more power; needs cores of its own."
+        )
+        provider_options: dict[str, str] = Field(
+            default_factory=dict, description="Options handed to the execution provider as they are."
+        )
+
+    def devices(self) -> list[plugin.Device]:
+        import onnxruntime
+
+        installed = onnxruntime.get_available_providers()
+        return [
+            plugin.Device(device, f"{provider}, ONNX Runtime {onnxruntime.__version__}")
+            if provider in installed
+            else plugin.Device(device, missing=f"This build has no {provider}. Run `pip install {package}`.")
+            for device, (provider, package) in PROVIDERS.items()
+        ]
+
+    def open(self, folder: Path, device: str, threads: int, options: Any) -> OnnxSession:
+        """Raises RequestError for a device this build lacks, WorkbenchError for a file it cannot run."""
+        import onnxruntime
+
+        if device not in PROVIDERS:
+            raise RequestError(f"ONNX Runtime knows no device {device}.", f"Known: {', '.join(PROVIDERS)}.")
+        provider, package = PROVIDERS[device]
+        if provider not in onnxruntime.get_available_providers():
+            why = f"The installed build has no {provider}."
+            raise RequestError(f"ONNX Runtime has no device {device} here.", why, f"Run `pip install {package}`.")
+        return OnnxSession(model_file(folder), device, threads, options)
+
+    def audit(self, folder: Path) -> dict[str, Any]:
+        """What is in the file, and in what the runtime makes of it on a CPU (`optimized`, where Q/DQ pairs that are
+        still there stayed unfused)."""
+        graph = read_onnx(model_file(folder))
+        found = _count(graph)
+        optimized = _count(_optimized(model_file(folder)))
+        return found | {
+            "optimized": {name: optimized[name] for name in ("operators", "qdq_pairs", "casts", "fused")},
+            "qdq_unfused": optimized["qdq_pairs"],
+            "fused": optimized["fused"],
+        }
+
+
+class OnnxSession(plugin.Session):
+    def __init__(self, path: Path, device: str, threads: int, options: OnnxRuntime.Options) -> None:
+        self.path, self.device, self.threads, self.options = path, device, threads, options
+        self.session = self._load(self._settings())
+        self.wanted = {entry.name: DTYPES.get(entry.type, "float32") for entry in self.session.get_inputs()}
+        self.names = [entry.name for entry in self.session.get_outputs()]
+
+    def infer(self, batch: Batch) -> Batch:
+        return plain(dict(zip(self.names, self.session.run(None, feed(batch, self.wanted)), strict=True)))
+
+    def facts(self) -> dict[str, Any]:
+        """Precision is that of the graph's products; `placement` counts operators by execution provider."""
+        import onnxruntime
+
+        return {
+            "precision": graph_precision(read_onnx(self.path)),
+            "device": self.device,
+            "threads": self.threads,
+            "providers": self.session.get_providers(),
+            "placement": self._placement(),
+            "version": onnxruntime.__version__,
+        }
+
+    def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        """Seconds a call of each node, from a second session with profiling switched on."""
+        with tempfile.TemporaryDirectory() as folder:
+            settings = self._settings()
+            settings.enable_profiling = True
+            settings.profile_file_prefix = str(Path(folder) / "profile")
+            session = self._load(settings)
+            for batch in batches:
+                session.run(None, feed(batch, self.wanted))
+            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        return ranked(_rows(events, len(batches)))
+
+    def close(self) -> None:
+        del self.session
+
+    def _settings(self) -> Any:
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads, settings.inter_op_num_threads = self.threads, 1
+        level = LEVELS[self.options.optimization]
+        settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        settings.log_severity_level = 3
+        spinning = "1" if self.options.allow_spinning else "0"
+        settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        return settings
+
+    def _load(self, settings: Any) -> Any:
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, NotImplemented
+
+        provider = (PROVIDERS[self.device][0], self.options.provider_options)
+        providers = [provider] if self.device == "cpu" else [provider, ("CPUExecutionProvider", {})]
+        try:
+            return onnxruntime.InferenceSession(str(self.path), settings, providers=providers)
+        except (Fail, InvalidArgument, InvalidGraph, NotImplemented) as error:
+            first = str(error).strip().splitlines()[0][:300]
+            raise WorkbenchError(f"ONNX Runtime cannot run {self.path.name}.", first) from error
+
+    def _placement(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for part in self.session.get_provider_graph_assignment_info():
+            counts[part.ep_name] += len(part.get_nodes())
+        return dict(counts.most_common())
+
+
+def model_file(folder: Path) -> Path:
+    """Raises WorkbenchError when there is no ONNX file."""
+    found = onnx_files(folder)
+    if not found:
+        raise WorkbenchError(f"There is no ONNX file in {folder.name}.", "", "Export the model first.")
+    return found[0]
+
+
+def graph_precision(graph: Graph) -> str:
+    """ "int8" where any product computes in integers; else the precision in which most of the weights are stored."""
+    if any(row["quantized"] for row in coverage(graph).values()):
+        return "int8"
+    floats = [dtype for dtype in precision(graph) if dtype in PRECISIONS]
+    return PRECISIONS[floats[0]] if floats else "fp32"
+
+
+def _count(graph: Graph) -> dict[str, Any]:
+    operators = graph.operators
+    return {
+        "operators": operators,
+        "precision": precision(graph),
+        "coverage": coverage(graph),
+        "qdq_pairs": sum(_is_pair(graph, node.inputs[0]) for node in graph.nodes if node.type == "DequantizeLinear"),
+        "casts": operators.get("Cast", 0),
+        "fused": dict(sorted(Counter(node.type for node in graph.nodes if node.domain == "com.microsoft").items())),
+    }
+
+
+def _is_pair(graph: Graph, value: str) -> bool:
+    source = graph.producers.get(value)
+    return source is not None and source.type == "QuantizeLinear"
+
+
+def _optimized(path: Path) -> Graph:
+    """The graph as the runtime rewrites it for a CPU. Layout changes that depend on the processor are included."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = onnxruntime.SessionOptions()
+        settings.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        settings.intra_op_num_threads = 1
+        settings.log_severity_level = 4  # it warns that such a file is for this processor only; nobody keeps it
+        settings.add_session_config_entry("session.optimized_model_external_initializers_file_name", "weights.bin")
+        onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        return read_onnx(Path(folder) / "optimized.onnx")
+
+
+def _rows(events: list[dict[str, Any]], calls: int) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for event in events:
+        name, suffix, _ = event.get("name", "").partition("_kernel_time")
+        if event.get("cat") != "Node" or not suffix:
+            continue
+        facts = event["args"]
+        row = rows.setdefault(
+            name,
+            {
+                "name": name,
+                "type": facts.get("op_name", ""),
+                "precision": _kernel_precision(facts),
+                "provider": facts.get("provider", ""),
+                "seconds": 0.0,
+            },
+        )
+        row["seconds"] += event["dur"] / 1e6 / calls
+    return list(rows.values())
+
+
+def _kernel_precision(facts: dict[str, Any]) -> str:
+    """From the types a kernel was called with: integers in, or the float it computes in."""
+    kinds = [kind for entry in facts.get("input_type_shape", []) for kind in entry]
+    if any(kind in ("int8", "uint8") for kind in kinds) or "Integer" in facts.get("op_name", ""):
+        return "int8"
+    found = next((kind for kind in kinds if kind in ("float", "float16", "bfloat16")), kinds[0] if kinds else "")
+    return {"float": "fp32", "float16": "fp16", "bfloat16": "bf16"}.get(found, found)

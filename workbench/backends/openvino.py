@@ -1,0 +1,186 @@
+"""OpenVINO."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from workbench import plugin
+from workbench.backends.feeds import feed, plain, ranked
+from workbench.errors import RequestError, WorkbenchError
+from workbench.graph import coverage, precision, read_ir
+
+if TYPE_CHECKING:
+    from workbench.plugin import Batch
+
+PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
+PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
+NOTES = ("layerType", "primitiveType", "runtimePrecision")
+WANTED = {
+    "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
+    "NPU": "No NPU was found. Install Intel's NPU driver.",
+}
+
+
+class OpenVINO(plugin.Backend):
+    name = "openvino"
+    summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
+    needs = ("openvino",)
+    reads = ("openvino",)
+
+    class Options(plugin.Options):
+        precision: Literal["f32", "bf16", "f16"] | None = Field(
+            "f32",
+            description="Arithmetic outside quantized operators. Empty: the runtime chooses, which is bf16 on a CPU "
+            "with AMX.",
+            json_schema_extra={"search": ["f32", "bf16"]},
+        )
+        performance_hint: Literal["LATENCY", "THROUGHPUT"] = Field(
+            "LATENCY", description="One quick answer, or many at once."
+        )
+        streams: int | None = Field(None, ge=1, description="Answers worked on at once; empty: the hint decides.")
+
+    def devices(self) -> list[plugin.Device]:
+        import openvino
+
+        core = openvino.Core()
+        found = {name.partition(".")[0]: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
+        devices = [plugin.Device(name.lower(), title) for name, title in sorted(found.items())]
+        return devices + [plugin.Device(name.lower(), missing=why) for name, why in WANTED.items() if name not in found]
+
+    def open(self, folder: Path, device: str, threads: int, options: Any) -> OpenVINOSession:
+        """Raises RequestError for a device that is not here, WorkbenchError for a file it cannot run."""
+        known = {found.name: found for found in self.devices()}
+        if device not in known or known[device].missing:
+            why = known[device].missing if device in known else f"Known: {', '.join(known)}."
+            raise RequestError(f"OpenVINO has no device {device} here.", why)
+        return OpenVINOSession(model_file(folder), device, threads, options)
+
+    def audit(self, folder: Path) -> dict[str, Any]:
+        """What is in the file. A FakeQuantize stands for a pair of quantize and dequantize."""
+        graph = read_ir(model_file(folder))
+        operators = graph.operators
+        return {
+            "operators": operators,
+            "precision": precision(graph),
+            "coverage": coverage(graph),
+            "qdq_pairs": operators.get("FakeQuantize", 0),
+            "casts": operators.get("Convert", 0),
+            "fused": {},
+        }
+
+
+class OpenVINOSession(plugin.Session):
+    def __init__(self, path: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
+        self.path, self.device, self.threads, self.options = path, device, threads, options
+        self.compiled = self._compile({})
+        self.request = self.compiled.create_infer_request()
+        self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
+        self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
+
+    def infer(self, batch: Batch) -> Batch:
+        """Outputs are copies: the runtime writes the next answer over its own."""
+        import numpy as np
+
+        found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
+        return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
+
+    def facts(self) -> dict[str, Any]:
+        """Precision is that in which most products really run; `executed` counts operators by it."""
+        import openvino
+
+        executed: Counter[str] = Counter()
+        products: Counter[str] = Counter()
+        for kind, name in executed_precisions(self.compiled):
+            executed[name] += 1
+            if kind in PRODUCTS:
+                products[name] += 1
+        hint = _said(self.compiled, "INFERENCE_PRECISION_HINT")
+        return {
+            "precision": _headline(products) or PRECISIONS.get(hint, hint),
+            "precision_hint": hint,
+            "products": dict(products.most_common()),
+            "executed": dict(executed.most_common()),
+            "device": self.device,
+            "threads": int(_said(self.compiled, "INFERENCE_NUM_THREADS") or self.threads),
+            "streams": int(_said(self.compiled, "NUM_STREAMS") or 1),
+            "version": openvino.__version__,
+        }
+
+    def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        """Seconds a call of each operator, from a second compilation with counters switched on."""
+        request = self._compile({"PERF_COUNT": True}).create_infer_request()
+        rows: dict[str, dict[str, Any]] = {}
+        for batch in batches:
+            request.infer(feed(batch, self.wanted))
+            for node in request.profiling_info:
+                kernel, _, kind = node.exec_type.rpartition("_")
+                row: dict[str, Any] = {"name": node.node_name, "type": node.node_type}
+                row["precision"] = PRECISIONS.get(kind.lower(), kind)
+                row |= {"provider": self.device, "kernel": kernel, "seconds": 0.0}
+                row = rows.setdefault(node.node_name, row)
+                row["seconds"] += node.real_time.total_seconds() / len(batches)
+        return ranked([row for row in rows.values() if row["seconds"]])
+
+    def close(self) -> None:
+        del self.request, self.compiled
+
+    def _compile(self, more: dict[str, Any]) -> Any:
+        import openvino
+
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": self.options.performance_hint, **more}
+        if self.device == "cpu":
+            settings["INFERENCE_NUM_THREADS"] = self.threads
+        if self.options.precision:
+            settings["INFERENCE_PRECISION_HINT"] = self.options.precision
+        if self.options.streams:
+            settings["NUM_STREAMS"] = self.options.streams
+        try:
+            return openvino.Core().compile_model(str(self.path), self.device.upper(), settings)
+        except RuntimeError as error:
+            last = str(error).strip().splitlines()[-1][:300]
+            raise WorkbenchError(f"OpenVINO cannot run {self.path.name}.", last) from error
+
+
+def model_file(folder: Path) -> Path:
+    """Raises WorkbenchError when there is no IR file with its weights."""
+    found = sorted(path for path in folder.glob("*.xml") if path.with_suffix(".bin").is_file())
+    if not found:
+        why = "It takes an .xml and its .bin."
+        raise WorkbenchError(f"There is no OpenVINO model in {folder.name}.", why, "Export the model first.")
+    return found[0]
+
+
+def executed_precisions(compiled: Any) -> list[tuple[str, str]]:
+    """(operator, precision) of everything the device runs, read back from its own graph.
+
+    The end of the kernel's name says what it computes in ("brgemm_avx512_amx_bf16"); the precision noted beside it
+    is that of the stored weight where weights are compressed.
+    """
+    found = []
+    for operator in compiled.get_runtime_model().get_ordered_ops():
+        facts = operator.get_rt_info()
+        notes = {name: str(facts[name].astype(str)) for name in NOTES if name in facts}
+        kernel = notes.get("primitiveType", "").rpartition("_")[2].lower()
+        noted = notes.get("runtimePrecision", "").lower()
+        if kind := kernel if kernel in PRECISIONS else noted:
+            found.append((notes.get("layerType", ""), PRECISIONS.get(kind, kind)))
+    return found
+
+
+def _headline(products: Counter[str]) -> str:
+    """The precision that most products run in."""
+    return products.most_common(1)[0][0] if products else ""
+
+
+def _said(compiled: Any, name: str) -> str:
+    """A property as the runtime states it; "" where the device does not know it."""
+    try:
+        value = compiled.get_property(name)
+    except RuntimeError:
+        return ""
+    return value.get_type_name() if hasattr(value, "get_type_name") else str(value)

@@ -1,0 +1,216 @@
+"""PyTorch as transformers runs it: the honest baseline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from workbench import plugin
+from workbench.backends.feeds import ranked
+from workbench.errors import RequestError, WorkbenchError
+from workbench.graph import bits_of
+
+if TYPE_CHECKING:
+    from workbench.plugin import Batch
+
+PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
+SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "I64": "int64"}
+
+
+class PyTorch(plugin.Backend):
+    name = "pytorch"
+    summary = "The model as transformers loads it: eval and inference mode, transformers' default attention."
+    needs = ("torch", "transformers")
+    reads = ("transformers",)
+
+    class Options(plugin.Options):
+        auto_class: str = Field(
+            "AutoModelForSequenceClassification",
+            pattern=r"^AutoModel[A-Za-z0-9]*$",
+            description="The class of transformers that loads the model; the task names it.",
+        )
+        dtype: Literal["float32", "bfloat16", "float16"] = Field(
+            "float32",
+            description="Precision of weights and arithmetic, whatever the checkpoint has.",
+            json_schema_extra={"search": ["float32", "bfloat16"]},
+        )
+
+    def devices(self) -> list[plugin.Device]:
+        import torch
+
+        found = [plugin.Device("cpu", f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")]
+        if torch.cuda.is_available():
+            found.append(plugin.Device("cuda", torch.cuda.get_device_name()))
+        else:
+            found.append(plugin.Device("cuda", missing=_no_cuda(torch.version.cuda)))
+        if torch.backends.mps.is_available():
+            found.append(plugin.Device("mps", "Apple GPU"))
+        return found
+
+    def open(self, folder: Path, device: str, threads: int, options: Any) -> PyTorchSession:
+        """Raises RequestError for a device this build lacks, WorkbenchError where the model cannot be loaded."""
+        known = {found.name: found for found in self.devices()}
+        if device not in known or known[device].missing:
+            why = known[device].missing if device in known else f"Known: {', '.join(known)}."
+            raise RequestError(f"PyTorch has no device {device} here.", why)
+        return PyTorchSession(folder, device, threads, options)
+
+    def audit(self, folder: Path) -> dict[str, Any]:
+        """Modules by type, from an empty model built after config.json, and {dtype: bytes} of the file."""
+        sizes: Counter[str] = Counter()
+        tensors = 0
+        for dtype, count in _headers(folder):
+            sizes[dtype] += count * bits_of(dtype) // 8
+            tensors += 1
+        return {"operators": _modules(folder), "precision": dict(sizes.most_common()), "tensors": tensors}
+
+
+class PyTorchSession(plugin.Session):
+    def __init__(self, folder: Path, device: str, threads: int, options: PyTorch.Options) -> None:
+        import torch
+        import transformers
+
+        torch.set_num_threads(threads)
+        auto_class = getattr(transformers, options.auto_class, None)
+        if auto_class is None:
+            raise RequestError(f"transformers has no class {options.auto_class}.", "", "Name the class of the task.")
+        quiet: Any = transformers.utils.logging
+        quiet.disable_progress_bar()
+        try:
+            model = auto_class.from_pretrained(folder, dtype=getattr(torch, options.dtype))
+        except (OSError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise WorkbenchError(f"{folder.name} cannot be loaded as {options.auto_class}.", first) from error
+        self.model = model.to(device).eval()
+        self.device = device
+        self.known = _parameters(self.model)
+
+    def infer(self, batch: Batch) -> Batch:
+        """One call in inference mode. Pictures are cast to the model's precision, ids are not."""
+        import torch
+
+        with torch.inference_mode():
+            return self._plain(self.model(**self._tensors(batch)))
+
+    def wait(self) -> None:
+        if self.device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+
+    def facts(self) -> dict[str, Any]:
+        """Read back from the loaded modules: precision is that of most of the weights."""
+        import torch
+
+        sizes: Counter[str] = Counter()
+        for weight in self.model.parameters():
+            sizes[str(weight.dtype).removeprefix("torch.")] += weight.numel()
+        dtype = sizes.most_common(1)[0][0]
+        return {
+            "precision": PRECISIONS.get(dtype, dtype),
+            "dtypes": dict(sizes),
+            "device": self.device,
+            "threads": torch.get_num_threads(),
+            "attention": getattr(self.model.config, "_attn_implementation", ""),
+            "modules": _leaves(self.model),
+            "parameters": sum(sizes.values()),
+            "version": torch.__version__,
+        }
+
+    def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        """Seconds a call of each operator itself, without what it calls, by torch.profiler."""
+        import torch
+        from torch.profiler import ProfilerActivity
+
+        activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if self.device == "cuda" else [])
+        self.infer(batches[0])
+        with torch.profiler.profile(activities=activities) as profiler:
+            for batch in batches:
+                self.infer(batch)
+            self.wait()
+        precision = self.facts()["precision"]
+        return ranked(
+            [
+                {
+                    "name": event.key,
+                    "type": event.key.removeprefix("aten::"),
+                    "precision": precision,
+                    "provider": self.device,
+                    "seconds": max(event.self_cpu_time_total, event.self_device_time_total) / 1e6 / len(batches),
+                }
+                for event in profiler.key_averages()
+                if event.key.startswith("aten::")
+            ]
+        )
+
+    def close(self) -> None:
+        del self.model
+
+    def _tensors(self, batch: Batch) -> dict[str, Any]:
+        import torch
+
+        dtype = next(self.model.parameters()).dtype
+        tensors = {}
+        for name in self.known & batch.keys():
+            tensor = torch.from_numpy(batch[name]).to(self.device)
+            tensors[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+        return tensors
+
+    def _plain(self, outputs: Any) -> Batch:
+        import torch
+
+        return {
+            name: (value.float() if value.is_floating_point() else value.long()).cpu().numpy()
+            for name, value in outputs.items()
+            if isinstance(value, torch.Tensor)
+        }
+
+
+def _modules(folder: Path) -> dict[str, int]:
+    """No weight is read or made: the model is built on the meta device. Empty where config.json names no class."""
+    import torch
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder)
+    name = (config.architectures or [""])[0]
+    if (model_class := getattr(transformers, name, None)) is None:
+        return {}
+    with torch.device("meta"):
+        return _leaves(model_class(config))
+
+
+def _leaves(model: Any) -> dict[str, int]:
+    """{type of module: count} of the modules that hold no others."""
+    return dict(Counter(type(leaf).__name__ for leaf in model.modules() if not list(leaf.children())).most_common())
+
+
+def _parameters(model: Any) -> set[str]:
+    """Names that the model's forward takes."""
+    import inspect
+
+    return set(inspect.signature(model.forward).parameters)
+
+
+def _no_cuda(version: str | None) -> str:
+    if version is None:
+        return "This PyTorch was built without CUDA. Install one with it: see pytorch.org/get-started."
+    return "PyTorch sees no CUDA device. Check the driver with `nvidia-smi`."
+
+
+def _headers(folder: Path) -> list[tuple[str, int]]:
+    """(dtype, elements) of every tensor in the safetensors files."""
+    import json
+    from math import prod
+
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        header.pop("__metadata__", None)
+        for entry in header.values():
+            found.append((SAFETENSORS.get(entry["dtype"], entry["dtype"].lower()), prod(entry["shape"])))
+    return found

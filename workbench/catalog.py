@@ -1,0 +1,111 @@
+"""Which plug-ins there are: one tuple a folder, and what other people's packages register."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.metadata
+from collections.abc import Iterable
+from typing import Any, cast
+
+from workbench import backends as backends_room
+from workbench import probes as probes_room
+from workbench import report as report_room
+from workbench import steps as steps_room
+from workbench import tasks as tasks_room
+from workbench.errors import RequestError
+from workbench.plugin import Backend, Plugin, Probe, Renderer, Step, Task
+
+
+@functools.cache
+def _plugins(kind: str) -> dict[str, Plugin]:
+    """Ours first; entry points of the group `workbench.<kind>` add to them and replace none."""
+    own: dict[str, Iterable[type[Plugin]]] = {
+        "backends": backends_room.BACKENDS,
+        "probes": probes_room.PROBES,
+        "renderers": report_room.RENDERERS,
+        "steps": steps_room.STEPS,
+        "tasks": tasks_room.TASKS,
+    }
+    found: dict[str, Plugin] = {cls.name: cls() for cls in own[kind]}
+    for entry in importlib.metadata.entry_points(group=f"workbench.{kind}"):
+        cls = entry.load()
+        found.setdefault(cls.name, cls())
+    return found
+
+
+def _one(kind: str, word: str, name: str) -> Plugin:
+    known = _plugins(kind)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Take one of these, or install the package that adds it."
+    raise RequestError(f"There is no {word} called {name!r}.", f"Known: {', '.join(sorted(known))}.", hint)
+
+
+def backends() -> dict[str, Backend]:
+    return cast(dict[str, Backend], _plugins("backends"))
+
+
+def steps() -> dict[str, Step]:
+    return cast(dict[str, Step], _plugins("steps"))
+
+
+def tasks() -> dict[str, Task]:
+    return cast(dict[str, Task], _plugins("tasks"))
+
+
+def probes() -> dict[str, Probe]:
+    return cast(dict[str, Probe], _plugins("probes"))
+
+
+def renderers() -> dict[str, Renderer]:
+    return cast(dict[str, Renderer], _plugins("renderers"))
+
+
+def backend(name: str) -> Backend:
+    """Raises RequestError that names the known ones."""
+    return cast(Backend, _one("backends", "backend", name))
+
+
+def step(name: str) -> Step:
+    return cast(Step, _one("steps", "step", name))
+
+
+def task(name: str) -> Task:
+    return cast(Task, _one("tasks", "task", name))
+
+
+def probe(name: str) -> Probe:
+    return cast(Probe, _one("probes", "probe", name))
+
+
+def renderer(name: str) -> Renderer:
+    return cast(Renderer, _one("renderers", "report format", name))
+
+
+def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:
+    """{device: {"description", "missing"}} of job["backend"], asked of the installed build: run it in a worker."""
+    found = backend(job["backend"]).devices()
+    return {device.name: {"description": device.description, "missing": device.missing} for device in found}
+
+
+def options_of(plugin: Plugin, given: dict[str, Any], where: str) -> Any:
+    """The plug-in's options from plain values, defaults filled in. Raises RequestError naming the field."""
+    from pydantic import ValidationError
+
+    try:
+        return plugin.Options(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "options"
+        known = sorted(plugin.Options.model_fields)
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(field, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(known) or 'no options'}."
+            raise RequestError(f"{where} has no option {field!r}.", f"{plugin.name} does not know it.", hint) from None
+        raise RequestError(
+            f"{where}: the option {field!r} of {plugin.name} cannot be {first.get('input')!r}.",
+            f"{first['msg']}.",
+            "`workbench recipes` and recipes/README.md explain the options.",
+        ) from None

@@ -1,0 +1,24 @@
+"""What operators are in a model file? Two file formats, read into one small graph.
+
+`read_onnx` and `read_ir` give a Graph; `coverage`, `precision`, `casts` and `semantic` ask it. Nothing is run.
+"""
+
+from workbench.graph.ir import read_ir
+from workbench.graph.model import FAMILY, Constant, Graph, Node, bits_of, coverage, precision, weight_of
+from workbench.graph.onnx_file import onnx_files, read_onnx
+from workbench.graph.semantic import semantic
+
+__all__ = [
+    "FAMILY",
+    "Constant",
+    "Graph",
+    "Node",
+    "bits_of",
+    "coverage",
+    "onnx_files",
+    "precision",
+    "read_ir",
+    "read_onnx",
+    "semantic",
+    "weight_of",
+]

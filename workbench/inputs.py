@@ -1,0 +1,59 @@
+"""Prepared inputs on disk: written once by a worker that has the tokenizer, read by workers that have numpy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.plugin import Prepared
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def save(prepared: Prepared, folder: Path) -> None:
+    """Tensors as one flat array and the shapes an input name (`inputs.npz`), the rest as JSON."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    for name, examples in prepared.tensors.items():
+        arrays[f"{name}.data"] = np.concatenate([example.reshape(-1) for example in examples])
+        arrays[f"{name}.shape"] = np.asarray([example.shape for example in examples], dtype=np.int64)
+    np.savez(folder / "inputs.npz", **arrays)
+    rest = {"padding": prepared.padding, "labels": prepared.labels, "ids": prepared.ids, "facts": prepared.facts}
+    (folder / "inputs.json").write_text(json.dumps(rest))
+    (folder / "cards.json").write_text(json.dumps(prepared.cards, ensure_ascii=False))
+
+
+def load(folder: Path) -> Prepared:
+    import numpy as np
+
+    rest = json.loads((folder / "inputs.json").read_text())
+    with np.load(folder / "inputs.npz") as arrays:
+        names = [name.removesuffix(".data") for name in arrays.files if name.endswith(".data")]
+        tensors = {name: _split(arrays[f"{name}.data"], arrays[f"{name}.shape"]) for name in names}
+    return Prepared(tensors=tensors, cards=load_cards(folder), **rest)
+
+
+def load_cards(folder: Path) -> list[dict[str, Any]]:
+    return list(json.loads((folder / "cards.json").read_text()))
+
+
+def some(prepared: Prepared, count: int) -> Prepared:
+    """The first `count` examples."""
+    return Prepared(
+        tensors={name: examples[:count] for name, examples in prepared.tensors.items()},
+        padding=prepared.padding,
+        labels=None if prepared.labels is None else prepared.labels[:count],
+        ids=prepared.ids[:count],
+        cards=prepared.cards[:count],
+        facts=prepared.facts,
+    )
+
+
+def _split(data: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:
+    import numpy as np
+
+    ends = np.cumsum(shapes.prod(axis=1))
+    return [part.reshape(shape) for part, shape in zip(np.split(data, ends[:-1]), shapes, strict=True)]

@@ -1,0 +1,275 @@
+"""What a plug-in promises. Concrete ones live in steps/, backends/, tasks/, probes/ and report/.
+
+A plug-in module is cheap to import: what it `needs` is imported inside its methods, never on top.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from workbench.measurement import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Batch = dict[str, "np.ndarray"]  # input or output name -> array with batch axis
+Progress = Callable[[float, float, str], None]  # done, total (0: not known), note
+
+
+class Options(BaseModel):
+    """One declaration gives the YAML check, the form, the flags and the manual.
+
+    `Field(..., json_schema_extra={"search": [...]})` names the values worth searching.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Plugin:
+    """`name` is the word a recipe uses, `needs` the packages that must be installed (their PyPI names)."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str] = ""
+    needs: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[Options]] = Options
+
+
+# ---- inputs -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Inputs of n examples, ready for a model call, with no padding: numpy only, no tokenizer needed.
+
+    tensors: input name -> n arrays without batch axis, int64 or float32 (`input_ids`: [length];
+             `pixel_values`: [3, height, width]).
+    padding: input name -> value that fills a shorter example (inputs not named here have one shape).
+    labels:  n labels as the task's statistics take them (ids), or None in label-free mode.
+    cards:   n small dicts for people: {"text": …} or {"image": "data:image/png;base64,…"} and "label".
+    facts:   {"truncated": int, "max_length": int | None, "classes": [...], …}
+    """
+
+    tensors: dict[str, list[np.ndarray]]
+    padding: dict[str, float]
+    labels: list[Any] | None
+    ids: list[str]
+    cards: list[dict[str, Any]]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One condition of speed. `batches` are visited in order, the same ones for every variant.
+
+    `batch` examples a call; `sequence` tokens each, or None for natural lengths.
+    """
+
+    name: str
+    metric: str
+    unit: str
+    batch: int
+    sequence: int | None
+    batches: Sequence[Batch]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said to n examples: `predicted` (n ids or texts), `scores` [n, classes] or [n, d] float32."""
+
+    predicted: list[Any]
+    scores: np.ndarray
+
+
+# ---- what runs a model --------------------------------------------------------------------------
+
+
+class Session(ABC):
+    """A model loaded in this process. Arrays in, arrays out; both in host memory."""
+
+    @abstractmethod
+    def infer(self, batch: Batch) -> Batch:
+        """One call. Inputs the model does not know are ignored; outputs are float32 or int64."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Read back from the runtime: {"precision": "fp32|bf16|fp16|int8", "threads": int, "device": str, …}."""
+
+    def wait(self) -> None:  # noqa: B027 - a runtime that answers synchronously has nothing to wait for
+        """Return when all work that was begun is done."""
+
+    def close(self) -> None:  # noqa: B027 - freeing is optional: the process ends anyway
+        """Free the model."""
+
+
+@runtime_checkable
+class Profiles(Protocol):
+    """A session that can say where its time goes."""
+
+    def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
+        """[{"name": node, "type": operator, "precision": str, "provider": str, "seconds": per call}], longest first."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """`name` as a target says it ("cpu", "gpu"); `missing`: why it can't be used and what would add it, or ""."""
+
+    name: str
+    description: str = ""
+    missing: str = ""
+
+
+class Backend(Plugin, ABC):
+    reads: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def devices(self) -> list[Device]: ...
+
+    @abstractmethod
+    def open(self, folder: Path, device: str, threads: int, options: Any) -> Session:
+        """Load the artifact in `folder`. `threads` is explicit and at least 1."""
+
+    def audit(self, folder: Path) -> dict[str, Any]:
+        """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
+        "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
+        "fused": {type: count}}."""
+        return {}
+
+
+# ---- what makes a model -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step may use besides its source."""
+
+    task: Task
+    model: Path  # the transformers folder that the pipeline began with
+    samples: Prepared  # a few real examples
+    calibration: Prepared | None  # all calibration examples, when the step asked for them
+    progress: Progress
+    seed: int = 0
+
+
+class Step(Plugin, ABC):
+    """`version` is raised when the result changes. `executes` says that building runs the model
+    (calibration): the instruction set then belongs to the artifact's name."""
+
+    version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]]
+    gives: ClassVar[str]
+    executes: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
+
+    @abstractmethod
+    def apply(self, source: Path, into: Path, options: Any, context: StepContext) -> dict[str, Any]:
+        """Fill the empty folder `into`; return facts, {"coverage": …} where the step changes precision."""
+
+    @abstractmethod
+    def semantic(self, folder: Path) -> str:
+        """Hex sha256 of graph structure and tensors in canonical order: equal models, equal hash."""
+
+
+# ---- what a model is for ------------------------------------------------------------------------
+
+
+class Processor(Protocol):
+    """Turns one row into model inputs without batch axis, as `Prepared.tensors` holds them."""
+
+    def __call__(self, row: dict[str, Any]) -> Batch: ...
+
+    def facts(self) -> dict[str, Any]:
+        """What was done to the rows so far: {"truncated": int, "max_length": int | None, …}."""
+
+
+class Task(Plugin, ABC):
+    """What goes in, what comes out, and when it is right. Imports neither torch nor transformers on top:
+    only `prepare`, `load` and `facts` run where those are."""
+
+    auto_class: ClassVar[str]  # e.g. "AutoModelForSequenceClassification"
+    columns: ClassVar[Mapping[str, tuple[str, ...]]]  # field -> usual column names, first match wins
+    inputs: ClassVar[
+        tuple[tuple[str, ...], ...]
+    ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
+    target: ClassVar[str | None] = "label"
+    metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    default_data: ClassVar[str] = ""  # compared without labels when nobody names data
+    needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
+
+    @abstractmethod
+    def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows in the task's fields, each with its number "row", labels turned into ids by the model's config.json.
+        Raises RequestError naming the row for empty or unknown values, one class, or too few rows."""
+
+    @abstractmethod
+    def processor(self, model: Path) -> Processor:
+        """The model's own pre-processing, for one row at a time."""
+
+    @abstractmethod
+    def prepare(self, rows: list[dict[str, Any]], model: Path) -> Prepared:
+        """Checked rows through `processor`, at natural length."""
+
+    @abstractmethod
+    def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
+        """One padded batch of these examples."""
+
+    @abstractmethod
+    def read(self, outputs: Batch) -> Answers:
+        """Model outputs of one batch as answers."""
+
+    @abstractmethod
+    def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Per metric name the per-example statistics, float64 [n, k]."""
+
+    def answer(self, session: Session, batch: Batch) -> Batch:
+        """One whole answer to one batch; a task that generates loops here."""
+        return session.infer(batch)
+
+    def time(self, session: Session, batch: Batch) -> dict[str, float]:
+        """Seconds of one answer by metric name; a task that generates adds first_token and per_token."""
+        start = time.perf_counter()
+        self.answer(session, batch)
+        session.wait()
+        return {"latency": time.perf_counter() - start}
+
+    @abstractmethod
+    def points(
+        self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
+    ) -> list[Point]:
+        """Where speed is measured. The first is the headline: batch 1, natural lengths, examples in `order`.
+        The others are batch x sequence, filled with real examples; a length the model can't take is left out."""
+
+
+class Probe(Plugin, ABC):
+    """Takes raw values; `metrics` names them. What it needs is in `subject`, its own keyword arguments."""
+
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @abstractmethod
+    def measure(self, *args: Any, **subject: Any) -> dict[str, Any]: ...
+
+
+# ---- what is said -------------------------------------------------------------------------------
+
+
+class Renderer(Plugin, ABC):
+    extension: ClassVar[str]
+
+    @abstractmethod
+    def render(self, report: dict[str, Any], details: dict[str, Any]) -> str:
+        """`report` is report.json; `details` is what only people read (flips with their text, recipe files, peaks)."""
+
+
+def batches_of(task: Task, prepared: Prepared, size: int = 1) -> Iterator[Batch]:
+    """All examples in order, `size` a batch."""
+    for start in range(0, len(prepared), size):
+        yield task.collate(prepared, range(start, min(start + size, len(prepared))))

@@ -1,0 +1,30 @@
+"""Every example once, and what the model said to each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.measurement import Metric
+from workbench.plugin import Answers, Prepared, Probe, Progress, Session, Task
+
+
+class Accuracy(Probe):
+    name = "accuracy"
+    summary = "Predictions of every example, kept one by one so that variants can be compared in pairs."
+    metrics = (Metric("accuracy"),)
+
+    def measure(self, *, task: Task, session: Session, prepared: Prepared, progress: Progress, batch: int = 1,
+                **_: Any) -> dict[str, Any]:  # fmt: skip
+        """{"answers": Answers of all examples in order}. One example a call unless asked otherwise: ranges of
+        dynamic quantization depend on what else is in the batch."""
+        import numpy as np
+
+        predicted: list[Any] = []
+        scores = []
+        for start in range(0, len(prepared), batch):
+            indices = range(start, min(start + batch, len(prepared)))
+            answers = task.read(task.answer(session, task.collate(prepared, indices)))
+            predicted += answers.predicted
+            scores.append(answers.scores)
+            progress(len(predicted), len(prepared), "examples")
+        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32))}

@@ -1,0 +1,32 @@
+"""One turn of a loaded model: a few calls, timed one by one, then silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from workbench import machine
+from workbench.measurement import Metric
+from workbench.plugin import Batch, Probe, Session, Task
+
+
+class Speed(Probe):
+    name = "speed"
+    summary = "Seconds of each model call, from prepared inputs in host memory to outputs in host memory."
+    metrics = (Metric("latency", unit="s", better="lower"),)
+
+    def measure(self, *, task: Task, session: Session, batches: Sequence[Batch], warmup: int = 1,
+                **_: Any) -> dict[str, Any]:  # fmt: skip
+        """{metric: [seconds of each batch], "quiet": seconds until the runtime's threads slept, "cpu": CPU seconds
+        of the whole turn}. `warmup` calls before are not kept."""
+        begin = time.process_time()
+        for batch in batches[:warmup]:
+            task.answer(session, batch)
+        session.wait()
+        taken: dict[str, list[float]] = {}
+        for batch in batches:
+            for metric, seconds in task.time(session, batch).items():
+                taken.setdefault(metric, []).append(seconds)
+        quiet = machine.silence()
+        return {**taken, "quiet": quiet, "cpu": time.process_time() - begin}
