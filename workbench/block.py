@@ -1,0 +1,266 @@
+"""One measuring block: the variants of a comparison and their baseline, interleaved on one machine.
+
+A block is a closed job: a JSON request and folders in, progress and one JSON result out. It asks nothing
+of the store, so it can run in an empty home, or elsewhere.
+
+Every variant lives in a process of its own, loaded, warmed and parked. A round visits all of them in random
+order, and the baseline twice: the second visit against the first is the A/A check. All visits of a round
+take the same examples. One worker runs at a time, and it answers only when its threads sleep again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from workbench import evidence, isolate, machine, work
+from workbench.errors import WorkbenchError
+from workbench.isolate import Limits, Progress, Worker
+
+AGAIN = "baseline again"
+PROCESSOR = "pre-processing"
+HEADLINE = 0
+POINT_ROUNDS, POINT_CALLS = 6, 2  # of the points that are not the headline
+TURN_LIMIT = 900.0  # seconds that loading, or one turn, may take
+LOOK_EVERY = 5  # rounds between two looks at the stopping rule
+PARKED_SHARE = 0.7  # of memory that parked models may take together
+OVERHEAD = 400 << 20  # bytes of interpreter and runtime a parked worker
+FOREIGN_FLAG, STEAL_FLAG = 0.10, 0.02  # shares of all cores' time in a round
+
+Turn = dict[str, Any]
+
+
+def run(request: dict[str, Any], log: Path, on_progress: Progress) -> dict[str, Any]:
+    """Measure. `request`: {task, variants: [{name, folder, backend, device, options, bytes}], baseline, inputs, rows,
+    model, examples, threads, cores, seed, measure}.
+
+    Returns {"variants": {name: {"ready": {…}, "points": [[[seconds]]] by point and round, "error"}},
+    "again": the baseline's second visits by point and round, "processing": [[seconds]] of the headline's rounds,
+    "rounds": [{"order", "foreign", "steal", "seconds"}], "stopped", "parked", "half_width"}.
+    Raises WorkbenchError when the baseline cannot be measured.
+    """
+    with contextlib.closing(_Block(request, log, on_progress)) as block:
+        block.open()
+        block.headline()
+        block.others()
+        return block.result()
+
+
+class _Block:
+    def __init__(self, request: dict[str, Any], log: Path, on_progress: Progress) -> None:
+        self.request, self.log, self.say = request, log, on_progress
+        self.settings = request["measure"]
+        self.random = random.Random(request["seed"])
+        self.order = self.random.sample(range(request["examples"]), min(request["examples"], 640))
+        self.parked = _fits(request["variants"])
+        self.seats: dict[str, _Seat] = {}
+        self.variants: dict[str, dict[str, Any]] = {}
+        self.again: list[list[list[float]]] = []
+        self.processing: list[list[float]] = []
+        self.rounds: list[dict[str, Any]] = []
+        self.watch = _LoadWatch()
+        self.stopped, self.half_width = "rounds", float("inf")
+
+    # ---- participants
+
+    def open(self) -> None:
+        """Load every variant, one after another; a variant that can't be loaded is out, the baseline must."""
+        total = len(self.request["variants"])
+        for done, variant in enumerate(self.request["variants"]):
+            self.say(done, total, f"loading {variant['name']}")
+            kept: dict[str, Any] = {"ready": {}, "points": [], "error": None}
+            self.variants[variant["name"]] = kept
+            with self._out_on_error(variant["name"]):
+                self.seats[variant["name"]] = seat = self._seat(work.park, variant, variant["name"])
+                kept["ready"] = seat.open()
+                kept["points"] = [[] for _ in kept["ready"]["points"]]
+        self.again = [[] for _ in self.variants[self.baseline]["points"]]
+        if self.request.get("rows"):
+            self.seats[PROCESSOR] = seat = self._seat(work.park_processor, {"folder": ""}, PROCESSOR)
+            with self._out_on_error(PROCESSOR):
+                seat.open()
+
+    @property
+    def baseline(self) -> str:
+        return str(self.request["baseline"])
+
+    def close(self) -> None:
+        for seat in self.seats.values():
+            seat.close()
+
+    def _seat(self, function: Callable[..., Any], variant: dict[str, Any], name: str) -> _Seat:
+        request, settings = self.request, self.settings
+        job = {**variant, "order": self.order, "batches": settings["batches"],
+               "sequences": settings["sequence_lengths"],
+               "warmup_calls": settings["warmup"]}  # fmt: skip
+        job |= {key: request[key] for key in ("task", "inputs", "rows", "model", "threads")}
+        limits = Limits(timed=True, seconds=TURN_LIMIT, threads=request["threads"], cores=tuple(request["cores"]))
+        return _Seat(function, job, limits, self.log / f"measure-{name}.log", self.parked)
+
+    @contextlib.contextmanager
+    def _out_on_error(self, name: str) -> Iterator[None]:
+        """One broken variant must not hide the others; without the baseline there is nothing to compare."""
+        try:
+            yield
+        except WorkbenchError as error:
+            if name == self.baseline:
+                raise
+            if name == PROCESSOR:
+                self.processing = []  # end to end is then not given
+            else:
+                self.variants[name]["error"] = {"what": error.what, "why": error.why, "fix": error.fix}
+            if seat := self.seats.pop(name, None):
+                seat.close()
+
+    # ---- rounds
+
+    def headline(self) -> None:
+        """Rounds until every interval is narrow enough, or time or rounds are spent."""
+        self.watch = _LoadWatch()
+        settings, begin = self.settings, time.monotonic()
+        for number in range(settings["rounds"]["max"]):
+            self._round(HEADLINE, number, settings["calls_per_round"])
+            spent = time.monotonic() - begin
+            if number + 1 >= settings["rounds"]["min"] and (number + 1) % LOOK_EVERY == 0:
+                self.half_width = self._widest()
+                if self.half_width <= settings["target_half_width"]:
+                    self.stopped = "half_width"
+                    break
+            if spent > settings["time_cap_s"] and number + 1 >= evidence.MIN_ROUNDS:
+                self.stopped = "time_cap"
+                break
+            shown = f"round {number + 1}" + (f", ±{self.half_width:.1%}" if self.half_width < 1 else "")
+            self.say(spent, settings["time_cap_s"], shown)
+        self.watch.close()
+        self.half_width = self._widest()
+
+    def others(self) -> None:
+        """The other points: few rounds each, within a third of the headline's time in all."""
+        points = self.variants[self.baseline]["ready"]["points"]
+        until = time.monotonic() + self.settings["time_cap_s"] / 3
+        for index in range(1, len(points)):
+            for number in range(POINT_ROUNDS):
+                if time.monotonic() > until and number >= 3:
+                    break
+                self.say(index, len(points), points[index]["name"])
+                self._round(index, number, POINT_CALLS)
+
+    def _round(self, point: int, number: int, calls: int) -> None:
+        names = [*self.seats, AGAIN]
+        if point != HEADLINE:
+            names = [name for name in names if name != PROCESSOR]
+        self.random.shuffle(names)
+        turn = {"point": point, "start": number * calls, "calls": calls, "warmup": min(2, calls)}
+        begin, own = time.perf_counter(), _cpu_seconds()
+        used = sum(self._visit(name, point, turn) for name in names)
+        if point == HEADLINE:
+            used = _cpu_seconds() - own + (used if self.parked else 0.0)
+            self.rounds.append({"order": names, "seconds": time.perf_counter() - begin})
+            self.watch.note(self.rounds[-1], used)
+
+    def _visit(self, name: str, point: int, turn: Turn) -> float:
+        """One turn of one participant; CPU seconds it used."""
+        owner = self.baseline if name == AGAIN else name
+        if owner not in self.seats:
+            return 0.0
+        with self._out_on_error(owner):
+            if name == PROCESSOR:
+                self.processing.append(self.seats[name].take(turn)["latency"])
+                return 0.0
+            said = self.seats[owner].take(turn)
+            if name == AGAIN:
+                self.again[point].append(said["latency"])
+            else:
+                self.variants[owner]["points"][point].append(said["latency"])
+            return float(said["cpu"])
+        return 0.0
+
+    def _widest(self) -> float:
+        """The largest relative half-width of any headline interval so far."""
+        base = self.variants[self.baseline]["points"][HEADLINE]
+        others = {name: kept["points"][HEADLINE] for name, kept in self.variants.items()
+                  if name in self.seats and name != self.baseline}  # fmt: skip
+        return evidence.widest_half_width(base, self.again[HEADLINE], others)
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "variants": self.variants, "again": self.again, "processing": self.processing, "rounds": self.rounds,
+            "stopped": self.stopped, "parked": self.parked, "half_width": self.half_width,
+            "flagged": sum(r["foreign"] > FOREIGN_FLAG or r["steal"] > STEAL_FLAG for r in self.rounds),
+        }  # fmt: skip
+
+
+class _LoadWatch:
+    """Adds to each round the shares of all cores that others ("foreign") and the host ("steal") took. They are
+    taken over half a second at least: the system counts in ticks of 10 ms, which a short round is made of."""
+
+    WINDOW = 0.5
+
+    def __init__(self) -> None:
+        self._rounds: list[dict[str, Any]] = []
+        self._used, self._clock, self._steal = 0.0, machine.cpu_clock(), machine.steal_seconds()
+
+    def note(self, one: dict[str, Any], used: float) -> None:
+        """`used`: CPU seconds that we and our workers took in this round."""
+        self._rounds.append(one)
+        self._used += used
+        if sum(each["seconds"] for each in self._rounds) >= self.WINDOW:
+            self.close()
+
+    def close(self) -> None:
+        """Give the shares to the rounds since the last time."""
+        passed = max(machine.cpu_clock()[1] - self._clock[1], 1e-9)
+        shares = {
+            "foreign": machine.load_of_others(self._clock, self._used),
+            "steal": (machine.steal_seconds() - self._steal) / passed,
+        }
+        for one in self._rounds:
+            one.update(shares)
+        self._rounds, self._used = [], 0.0
+        self._clock, self._steal = machine.cpu_clock(), machine.steal_seconds()
+
+
+class _Seat:
+    """A participant: parked all the time, or, when the models do not fit side by side, fresh for each turn."""
+
+    def __init__(self, function: Callable[..., Any], job: dict[str, Any], limits: Limits, log: Path, parked: bool):
+        self.function, self.job, self.limits, self.log, self.parked = function, job, limits, log, parked
+        self.worker: Worker | None = None
+
+    def open(self) -> dict[str, Any]:
+        """Start; what the worker said when it was ready."""
+        self.worker = isolate.start(self.function, self.job, self.limits, self.log)
+        ready = dict(self.worker.answer())
+        if not self.parked:
+            self.close()
+        return ready
+
+    def take(self, turn: Turn) -> dict[str, Any]:
+        if self.worker is None:
+            self.worker = isolate.start(self.function, self.job, self.limits, self.log)
+            self.worker.answer()
+        said = dict(self.worker.ask(turn))
+        if not self.parked:
+            self.close()
+        return said
+
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.end()
+            self.worker = None
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its workers that have ended: those of turns that were not parked."""
+    return sum(os.times()[:4])
+
+
+def _fits(variants: list[dict[str, Any]]) -> bool:
+    """Whether all variants can be loaded at once; a loaded model takes about twice its file."""
+    needed = sum(2 * variant["bytes"] + OVERHEAD for variant in variants)
+    return bool(needed < PARKED_SHARE * machine.memory_limit())

@@ -1,0 +1,100 @@
+"""What a run says while it works. Events are stored, and every face folds the same ones."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """`work` names the piece of work in the plan; "" is the run itself. `at` is seconds since the epoch."""
+
+    work: str = ""
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started(Event):
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Event):
+    """`done` of `total` (0: not known) units, with a short note such as "round 12"."""
+
+    done: float = 0
+    total: float = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made(Event):
+    """An artifact is in the store under `key`; `reused` says that nothing was built for it."""
+
+    key: str
+    format: str
+    seconds: float
+    reused: bool
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Event):
+    """A measurement is kept; `facts` is small, raw samples are in the artifact `key`."""
+
+    key: str
+    seconds: float
+    reused: bool
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed(Event):
+    """One piece of work failed, for the reason a person reads; `log` names the file with the rest."""
+
+    stage: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    log: str = ""
+
+    @property
+    def reason(self) -> str:
+        return " ".join(part for part in (self.what, self.why, self.fix) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished(Event):
+    """The run ended: `ok`, `failed` (nothing usable), or `cancelled`."""
+
+    FINAL: ClassVar[tuple[str, ...]] = ("ok", "failed", "cancelled")
+    status: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.__name__.lower(): kind for kind in (Started, Progress, Made, Measured, Failed, Finished)
+}
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """A JSON-ready form; `from_dict` takes it back."""
+    return {"event": type(event).__name__.lower(), **asdict(event)}
+
+
+def from_dict(data: dict[str, Any]) -> Event:
+    rest = dict(data)
+    return KINDS[rest.pop("event")](**rest)
+
+
+def failed(work: str, stage: str, error: BaseException, log: str = "") -> Failed:
+    """The event for an error; what is not a WorkbenchError is named by its type and first line."""
+    if isinstance(error, WorkbenchError):
+        return Failed(work=work, stage=stage, what=error.what, why=error.why, fix=error.fix, log=log)
+    first = (str(error).strip().splitlines() or [""])[0][:300]
+    what = f"{stage} stopped with {type(error).__name__}."
+    return Failed(work=work, stage=stage, what=what, why=first, fix="The log has the rest." if log else "", log=log)

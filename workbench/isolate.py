@@ -1,0 +1,344 @@
+"""One process per job: a fresh interpreter, its own group, no token, no network, an end that is certain.
+
+    worker = isolate.start(work.build, job, limits, log)     the function is handed over by its name
+    result = worker.result(on_progress)                      what the function returned, or WorkerError
+
+A worker that stays (a parked model) is spoken to with `ask`; its function reads with `channel.receive()`.
+Messages are JSON lines: the job goes in on stdin, answers come back on a pipe of their own, so that
+whatever a library prints lands in the log and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from workbench.errors import RequestError, WorkbenchError
+
+Job = dict[str, Any]
+Progress = Callable[[float, float, str], None]
+REPLY_FD = "WORKBENCH_REPLY_FD"
+
+# Only these are handed to a worker: a token in any other variable stays outside.
+PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH",
+          "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "WORKBENCH_HOME", "PYTHONHASHSEED")  # fmt: skip
+PASSED_TO_FETCHER = ("HF_ENDPOINT", "HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "HTTPS_PROXY",
+                     "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "REQUESTS_CA_BUNDLE",
+                     "CURL_CA_BUNDLE")  # fmt: skip
+QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONWARNINGS": "default",
+    "NO_COLOR": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+class WorkerError(WorkbenchError):
+    """A worker did not return. `kind`: "memory", "timeout", "killed", "error"; `tail`: the log's end."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", *, kind: str = "error", tail: str = "") -> None:
+        super().__init__(what, why, fix)
+        self.kind, self.tail = kind, tail
+
+
+@dataclass(frozen=True)
+class Limits:
+    """seconds: wall time of one answer; memory_bytes: heap of the process; cores: ids it may run on.
+
+    timed: threads may spin while they wait for each other, as the runtime likes it. Without, they sleep: on a
+    busy machine spinning made PyTorch ten times slower.
+    """
+
+    seconds: float = 3600.0
+    memory_bytes: int | None = None
+    threads: int = 1
+    cores: tuple[int, ...] = ()
+    network: bool = False
+    timed: bool = False
+
+
+class Worker:
+    """The parent's end. Not thread-safe; use it as a context manager so that it always ends."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], reply: IO[bytes], limits: Limits, log: Path, log_start: int = 0
+    ) -> None:
+        self.process, self.limits, self.log = process, limits, log
+        self._reply, self._buffer = reply, b""
+        self._ended = False
+        self._log_start = log_start
+        self._oom_kills = oom_kills()
+        self._ready = selectors.DefaultSelector()
+        self._ready.register(reply, selectors.EVENT_READ)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def result(self, on_progress: Progress | None = None, seconds: float | None = None) -> Any:
+        """The function's return value. Raises WorkerError, or what the function raised for people."""
+        try:
+            return self._answer("result", on_progress, seconds)
+        finally:
+            self.end()
+
+    def ask(self, message: Any, on_progress: Progress | None = None, seconds: float | None = None) -> Any:
+        """Send one message to a parked worker and wait for its one answer."""
+        self.tell(message)
+        return self._answer("answer", on_progress, seconds)
+
+    def answer(self, seconds: float | None = None) -> Any:
+        """The next answer of a parked worker that speaks first."""
+        return self._answer("answer", None, seconds)
+
+    def tell(self, message: Any) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the answer will say why it is gone
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def end(self) -> None:
+        """End the worker and everything it started. Safe to call twice."""
+        if self._ended:  # the number of a group that is gone may be somebody else's by now
+            return
+        self._ended = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._ready.close()
+        for stream in (self.process.stdin, self._reply):
+            with contextlib.suppress(OSError):
+                if stream:
+                    stream.close()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def _answer(self, kind: str, on_progress: Progress | None, seconds: float | None) -> Any:
+        seconds = seconds or self.limits.seconds
+        until = time.monotonic() + seconds
+        while True:
+            message = self._read_line(until, seconds)
+            if "progress" in message:
+                if on_progress:
+                    on_progress(*message["progress"])
+            elif "error" in message:
+                raise _as_error(message["error"], self.tail())
+            elif kind in message:
+                return message[kind]
+
+    def _read_line(self, until: float, seconds: float) -> dict[str, Any]:
+        while b"\n" not in self._buffer:
+            if not self._ready.select(timeout=max(0.0, until - time.monotonic())):
+                self.end()
+                raise WorkerError(
+                    "The worker was stopped at its time limit.",
+                    f"It gave no answer for {seconds:g} s.",
+                    "The log shows where it was.",
+                    kind="timeout",
+                    tail=self.tail(),
+                )
+            chunk = os.read(self._reply.fileno(), 1 << 16)
+            if not chunk:
+                raise self._died()
+            self._buffer += chunk
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return dict(json.loads(line))
+
+    def _died(self) -> WorkerError:
+        code = self.process.wait()
+        tail = self.tail()
+        killed_for_memory = code == -signal.SIGKILL and (self._oom_kills is None or self._oom_kills != oom_kills())
+        if killed_for_memory or "MemoryError" in tail or "bad_alloc" in tail:
+            return WorkerError(
+                "The worker ran out of memory.",
+                "The system ended it while it asked for more.",
+                "Take a smaller model or batch, or a machine with more memory.",
+                kind="memory",
+                tail=tail,
+            )
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return WorkerError(f"The worker died ({name}).", "", "The log has its last words.", kind="killed", tail=tail)
+
+    def tail(self, lines: int = 30) -> str:
+        """The last lines that this worker wrote into its log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(self._log_start, self.log.stat().st_size - 16384))
+                return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+
+def oom_kills() -> int | None:
+    """How many processes this system has ended for want of memory since boot; None where it does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return None
+
+
+def start(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log: Path) -> Worker:
+    """Begin `function(job, channel)` in a process of its own. `function` must stand at a module's top."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    read_end, write_end = os.pipe()
+    name = f"{function.__module__}:{function.__qualname__}"
+    with log.open("ab") as output:
+        log_start = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from workbench.isolate import serve; serve()", name],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=(write_end,),
+            env=_environment(limits) | {REPLY_FD: str(write_end)},
+            start_new_session=True,
+        )
+    os.close(write_end)
+    worker = Worker(process, os.fdopen(read_end, "rb", buffering=0), limits, log, log_start)
+    worker.tell({"job": job, "cores": list(limits.cores), "memory": limits.memory_bytes, "parent": os.getpid()})
+    return worker
+
+
+def call(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log: Path,
+         on_progress: Progress | None = None) -> Any:  # fmt: skip
+    """`start` and wait for the result."""
+    return start(function, job, limits, log).result(on_progress)
+
+
+def _environment(limits: Limits) -> dict[str, str]:
+    names = PASSED + (PASSED_TO_FETCHER if limits.network else ())
+    env = {name: os.environ[name] for name in names if name in os.environ}
+    env |= QUIET
+    if not limits.network:
+        env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1",
+                "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}  # fmt: skip
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        env[name] = str(limits.threads)
+    if not limits.timed:
+        env["OMP_WAIT_POLICY"] = "PASSIVE"
+    ours = str(Path(__file__).resolve().parent.parent)
+    env["PYTHONPATH"] = os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH", "")) if part)
+    env["PYTHONUNBUFFERED"] = "1"
+    return env
+
+
+def _as_error(said: dict[str, Any], tail: str) -> WorkbenchError:
+    if said.get("request"):
+        return RequestError(said["what"], said["why"], said["fix"])
+    return WorkerError(said["what"], said["why"], said["fix"], kind=said.get("kind", "error"), tail=tail)
+
+
+# ---- the worker's end ---------------------------------------------------------------------------
+
+
+class Channel:
+    """What a function in a worker has towards its parent."""
+
+    def __init__(self, output: IO[bytes], source: IO[bytes]) -> None:
+        self._output, self._source = output, source
+        self._said = 0.0
+
+    def progress(self, done: float, total: float = 0, note: str = "") -> None:
+        """At most two a second, the last one always."""
+        now = time.monotonic()
+        if now - self._said > 0.5 or (total and done >= total):
+            self._said = now
+            self.send({"progress": [done, total, note]})
+
+    def receive(self) -> Any:
+        """The next message from the parent; ends the process when the parent is gone."""
+        line = self._source.readline()
+        if not line:
+            os._exit(0)
+        return json.loads(line)
+
+    def answer(self, value: Any) -> None:
+        self.send({"answer": value})
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._output.write(json.dumps(message, allow_nan=False).encode() + b"\n")
+        self._output.flush()
+
+
+def serve() -> None:
+    """The worker's main: take one job, run it, answer once, end."""
+    output = os.fdopen(int(os.environ.pop(REPLY_FD)), "wb", buffering=0)
+    source = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    channel = Channel(output, source)
+    first = channel.receive()
+    _bind(first)
+    try:
+        module, _, name = sys.argv[1].partition(":")
+        function = getattr(importlib.import_module(module), name)
+        channel.send({"result": function(first["job"], channel)})
+    except BaseException as error:
+        traceback.print_exc()
+        channel.send({"error": _said(error)})
+    sys.stderr.flush()
+    os._exit(0)  # native threads of some runtimes hang in their destructors
+
+
+def _bind(first: dict[str, Any]) -> None:
+    if first["cores"] and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, first["cores"])
+    if first["memory"]:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (first["memory"], first["memory"]))
+    _die_with(first["parent"])
+
+
+def _die_with(parent: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the watch below serves
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        Path("/proc/self/oom_score_adj").write_text("1000")  # when memory ends, the worker goes first
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if sys.platform != "linux":
+        threading.Thread(target=watch, daemon=True).start()
+    elif os.getppid() != parent:
+        os._exit(1)
+
+
+def _said(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, WorkbenchError):
+        return {"what": error.what, "why": error.why, "fix": error.fix, "request": isinstance(error, RequestError)}
+    text = (str(error).strip().splitlines() or [""])[0][:300]
+    memory = isinstance(error, MemoryError) or "not enough memory" in str(error) or "bad_alloc" in str(error)
+    if memory:
+        return {"what": "The worker ran out of memory.", "why": text, "kind": "memory",
+                "fix": "Take a smaller model or batch, or a machine with more memory."}  # fmt: skip
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return {"what": "There is no space left.", "why": text,
+                "fix": "`workbench clean` frees room, or set WORKBENCH_HOME to a larger disk."}  # fmt: skip
+    return {"what": f"{type(error).__name__}: {text}" if text else type(error).__name__, "why": "",
+            "fix": "The log has the rest."}  # fmt: skip

@@ -1,0 +1,200 @@
+"""Facts of the machine that a measurement was made on: read from the system, never from a runtime."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# The instruction sets that change which kernels a runtime takes, in the order they are written.
+ISA_FLAGS = {
+    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    "aarch64": ("asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+}
+NAMED_IN_CLASS = {
+    "x86_64": ("avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16"),
+    "aarch64": ("asimddp", "i8mm", "bf16", "sve2"),
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`isa` is the class that a promise on speed belongs to: architecture/instruction sets.
+
+    memory_bytes: what this process may use (cgroup limit or physical). quota: cores' worth of CPU time.
+    """
+
+    isa: str
+    cpu: str
+    architecture: str
+    flags: tuple[str, ...]
+    cores: int
+    quota: float
+    memory_bytes: int
+    os: str
+    python: str
+    accelerators: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def has(self, flag: str) -> bool:
+        return flag in self.flags
+
+
+def this_machine() -> Machine:
+    architecture = platform.machine() or "unknown"
+    flags = _flags(architecture)
+    return Machine(
+        isa=_isa_class(architecture, flags),
+        cpu=_cpu_name(),
+        architecture=architecture,
+        flags=flags,
+        cores=len(usable_cores()),
+        quota=cpu_quota(),
+        memory_bytes=memory_limit(),
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        accelerators=_accelerators(),
+    )
+
+
+def usable_cores() -> list[int]:
+    """Ids of the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def cpu_quota() -> float:
+    """Cores' worth of CPU time: the cgroup's quota (v2 `cpu.max`, v1 `cpu.cfs_quota_us`), at most the cores."""
+    cores = float(len(usable_cores()))
+    for folder in _cgroup_folders("cpu"):
+        text = _read(folder / "cpu.max").split()
+        if len(text) == 2 and text[0].isdigit():
+            cores = min(cores, int(text[0]) / int(text[1]))
+        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit() and int(period) > 0:
+            cores = min(cores, int(quota) / int(period))
+    return cores
+
+
+def auto_threads() -> int:
+    """Threads for `auto`: the whole cores of the quota, at least one."""
+    return max(1, int(cpu_quota()))
+
+
+def memory_limit() -> int:
+    """Bytes: the smaller of physical memory and the cgroup's limit."""
+    limit = _physical_memory()
+    for folder in _cgroup_folders("memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _read(folder / name)
+            if text.isdigit():
+                limit = min(limit, int(text))
+    return limit
+
+
+def load_of_others(before: tuple[float, float], own_seconds: float) -> float:
+    """Share of all cores' time since `before` (from `cpu_clock`) that others used, 0 to 1."""
+    busy, total = cpu_clock()
+    spent = max(total - before[1], 1e-9)
+    return min(1.0, max(0.0, (busy - before[0] - own_seconds) / spent))
+
+
+def cpu_clock() -> tuple[float, float]:
+    """(busy seconds, all seconds) of all cores since boot; zeros where the system does not tell."""
+    fields = _read(Path("/proc/stat")).split("\n", 1)[0].split()[1:]
+    if not fields:
+        return 0.0, 0.0
+    ticks = [int(field) / os.sysconf("SC_CLK_TCK") for field in fields[:8]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def steal_seconds() -> float:
+    """CPU seconds that the host took from this virtual machine since boot."""
+    fields = _read(Path("/proc/stat")).split("\n", 1)[0].split()[1:]
+    return int(fields[7]) / os.sysconf("SC_CLK_TCK") if len(fields) > 7 else 0.0
+
+
+def peak_memory() -> int:
+    """Bytes: the highest resident memory of this process so far (VmHWM)."""
+    for line in _read(Path("/proc/self/status")).splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def silence(limit: float = 0.5, look: float = 0.003) -> float:
+    """Wait until this process uses no CPU any more: OpenMP, TBB and ONNX Runtime threads spin for some
+    milliseconds after a call and would disturb the next worker. Returns the seconds it took."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < limit:
+        used = time.process_time()
+        time.sleep(look)
+        if time.process_time() - used < look / 10:
+            break
+    return time.perf_counter() - start
+
+
+def _isa_class(architecture: str, flags: tuple[str, ...]) -> str:
+    named: list[str] = [flag for flag in NAMED_IN_CLASS.get(architecture, ()) if flag in flags]
+    if architecture == "x86_64" and not named:
+        named = [flag for flag in flags if flag in ("avx2", "avx512f")][-1:]
+    return f"{architecture}/{'+'.join(named) or 'base'}"
+
+
+def _flags(architecture: str) -> tuple[str, ...]:
+    known = ISA_FLAGS.get(architecture, ())
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith(("flags", "Features")):
+            have = set(line.split(":", 1)[1].split())
+            return tuple(flag for flag in known if flag in have)
+    return ()
+
+
+def _cpu_name() -> str:
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
+        if line.startswith("model name"):
+            return " ".join(line.split(":", 1)[1].split())
+    return platform.processor() or platform.machine()
+
+
+def _accelerators() -> tuple[str, ...]:
+    found = [path.read_text().split("Model:")[1].split("\n")[0].strip() for path in _nvidia_cards()]
+    return tuple(sorted(found))
+
+
+def _nvidia_cards() -> list[Path]:
+    return [path for path in Path("/proc/driver/nvidia/gpus").glob("*/information") if "Model:" in _read(path)]
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def _cgroup_folders(controller: str) -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    folders = [root, root / controller]
+    for line in _read(Path("/proc/self/cgroup")).splitlines():
+        _, names, path = line.split(":", 2)
+        if names == "" or controller in names.split(","):
+            folders.append(root / (controller if names else "") / path.lstrip("/"))
+    return folders
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,77 @@
+"""What was seen: a metric, and raw values under their conditions. What is said is computed when said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def _mean(statistics: np.ndarray) -> float:
+    return float(statistics[:, 0].mean())
+
+
+def _ratio(statistics: np.ndarray) -> float:
+    return float(statistics[:, 0].sum() / max(statistics[:, 1].sum(), 1e-12))
+
+
+def _f1(statistics: np.ndarray) -> float:
+    true_positive, false_positive, false_negative = statistics.sum(axis=0)
+    return float(2 * true_positive / max(2 * true_positive + false_positive + false_negative, 1e-12))
+
+
+def _exp_ratio(statistics: np.ndarray) -> float:
+    import math
+
+    return math.exp(_ratio(statistics))
+
+
+def _macro_f1(statistics: np.ndarray) -> float:
+    """Columns: label id, predicted id. The unweighted mean of the F1 of each class that occurs."""
+    label, predicted = statistics[:, 0], statistics[:, 1]
+    scores = []
+    for cls in sorted(set(label.tolist()) | set(predicted.tolist())):
+        both = float(((label == cls) & (predicted == cls)).sum())
+        scores.append(2 * both / max(float((label == cls).sum() + (predicted == cls).sum()), 1e-12))
+    return float(sum(scores) / max(len(scores), 1))
+
+
+COMBINE: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": _mean,
+    "ratio": _ratio,
+    "f1": _f1,
+    "exp_ratio": _exp_ratio,
+    "macro_f1": _macro_f1,
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How good, and how per-example statistics (shape [n, k], float64) make one value.
+
+    `combine` is a name in COMBINE: mean of column 0; ratio of two column sums (errors / words); f1 of
+    (tp, fp, fn) sums; exp_ratio for perplexity (nll, tokens); macro_f1 of (label, predicted). `binary`
+    says that the statistic is right/wrong, which allows McNemar's exact test.
+    """
+
+    name: str
+    unit: str = "fraction"
+    better: Literal["higher", "lower"] = "higher"
+    combine: str = "mean"
+    binary: bool = False
+
+    def value(self, statistics: np.ndarray) -> float:
+        return COMBINE[self.combine](statistics)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Raw samples of one metric for one variant. Seconds and bytes inside."""
+
+    variant: str
+    metric: str
+    samples: Any
+    conditions: dict[str, Any] = field(default_factory=dict)

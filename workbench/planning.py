@@ -1,0 +1,507 @@
+"""Request -> all the work, checked, with its cost. Builds nothing; data is read, weights are not fetched.
+
+Everything that can be wrong with a request is found here, before anything is started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from workbench import catalog, environment, hub, isolate, machine
+from workbench import recipe as recipes
+from workbench.artifact import Artifact, sha256_of, sha256_of_file
+from workbench.errors import RequestError
+from workbench.hub import jobs
+from workbench.isolate import Limits
+from workbench.machine import Machine
+from workbench.plugin import Backend, Step, Task
+from workbench.recipe import Recipe
+from workbench.recipe_keys import CalibrationSelect
+from workbench.store import Store
+
+ANY = "*"  # the format that a step gives when only the files can tell
+TYPICAL_CHANGE = 0.02  # share of answers that differ between a model and its INT8 form
+EXPORTS_ROOM = 2.5  # artifacts of one export chain, in sizes of the model
+MEMORY_ROOM = 5.0  # peak of exporting and quantizing, in sizes of the fp32 model
+TOKENS_A_SECOND = 2e11  # operations/s that a small machine surely reaches; for estimates only
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for, in plain values. `recipes` and `baseline` are recipe documents."""
+
+    model: str
+    recipes: tuple[dict[str, Any], ...]
+    baseline: dict[str, Any]
+    revision: str | None = None
+    task: str | None = None
+    data: str | None = None
+    calibration: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+    model_at: str | None = None  # folder that holds a `local:` model
+    data_at: str | None = None
+    calibration_at: str | None = None
+    named: bool = False  # the recipes were named, not defaults
+    max_drop: float | None = None
+    target: str | None = None
+    n: int | None = None
+    quick: bool = False
+    fresh: bool = False
+    verb: str = "compare"
+    formats: tuple[str, ...] = ()  # of weights, besides those that the recipes take
+    data_seed: int = 7  # which rows are drawn
+    hold_out: bool = True  # rows may be kept out of evaluation for calibration
+    calibration_fields: dict[str, str] | None = None  # where its columns are named otherwise
+    notes: tuple[str, ...] = ()  # what the person should know before anything else
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of work, done in a process of its own. `key` names its artifact; `after` are ids of others."""
+
+    id: str
+    title: str
+    key: str
+    format: str
+    after: tuple[str, ...]
+    job: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepare(Work):
+    """Inputs of the builds: model, rows, prepared inputs, facts. `job["do"]` says which."""
+
+
+@dataclass(frozen=True)
+class Make(Work):
+    """One step of one or more recipes; shared by all that begin alike."""
+
+
+@dataclass(frozen=True)
+class Measure(Work):
+    """Answers or audit of one variant (`job["do"]`)."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Asked for, not possible here, and why."""
+
+    recipe: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: a recipe with its name in this comparison, and the ids of the work it stands on."""
+
+    name: str
+    recipe: dict[str, Any]
+    artifact: str
+    chain: tuple[str, ...]
+    backend: str
+    device: str
+    threads: int
+    options: dict[str, Any]
+    calibration: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All the work of one run. `variants[0]` is the baseline."""
+
+    request: Request
+    task: str
+    model: dict[str, Any]
+    data: dict[str, Any]
+    variants: tuple[Variant, ...]
+    work: tuple[Work, ...]
+    gaps: tuple[Gap, ...]
+    cost: dict[str, Any]
+    measure: dict[str, Any]
+    machine: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def baseline(self) -> Variant:
+        return self.variants[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for requests that ask for the same."""
+        return sha256_of([asdict(self.request), self.model["revision"], self.data])
+
+    def piece(self, id: str) -> Work:
+        return next(work for work in self.work if work.id == id)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"work": [{"kind": type(work).__name__, **asdict(work)} for work in self.work]}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Plan:
+        kinds = {"Prepare": Prepare, "Make": Make, "Measure": Measure}
+        work = tuple(kinds[one.pop("kind")](**one | {"after": tuple(one["after"])}) for one in map(dict, data["work"]))
+        variants = tuple(Variant(**one | {"chain": tuple(one["chain"])}) for one in data["variants"])
+        listed = {key: tuple(data["request"].get(key, ())) for key in ("recipes", "formats", "notes")}
+        request = Request(**data["request"] | listed)
+        rest = {"work": work, "variants": variants, "request": request}
+        rest |= {"gaps": tuple(Gap(**gap) for gap in data["gaps"]), "warnings": tuple(data["warnings"])}
+        return cls(**data | rest)
+
+
+def make(request: Request, store: Store, log: Path) -> Plan:
+    """Look everything up and check it. Raises RequestError for whatever is wrong with the request."""
+    return _Planner(request, store, log).plan()
+
+
+class _Planner:
+    def __init__(self, request: Request, store: Store, log: Path) -> None:
+        self.request, self.store, self.log = request, store, log
+        self.machine: Machine = machine.this_machine()
+        self.baseline = recipes.from_dict(request.baseline)
+        self.recipes = [recipes.from_dict(one) for one in request.recipes]  # none: the task's first choices
+        self.work: dict[str, Work] = {}
+        self.gaps: list[Gap] = []
+        self.warnings: list[str] = list(request.notes)
+
+    def plan(self) -> Plan:
+        info = self._model()
+        self.task: Task = catalog.task(info["task"])
+        if not self.recipes:
+            self.recipes = self._first_choices()
+        named = _named(
+            [self.baseline, *(one for one in self.recipes if one.spec_sha256() != self.baseline.spec_sha256())]
+        )
+        chains = {name: self._plugins(recipe) for name, recipe in named.items()}
+        self._size_check(info)
+        data = self._data(info)
+        self._inputs(info, data)
+        variants = [self._variant(name, recipe, *chains[name], info, data) for name, recipe in named.items()]
+        kept = tuple(variant for variant in variants if variant)
+        if not kept or kept[0].name != next(iter(named)):
+            raise self._no_baseline()
+        self._measures(kept)
+        measure = self._measure_settings()
+        return Plan(
+            request=self.request, task=self.task.name, model=info, data=data, variants=kept,
+            work=tuple(self.work.values()), gaps=tuple(self.gaps), cost=self._cost(info, data, measure, len(kept)),
+            measure=measure, machine=self.machine.to_dict(), warnings=tuple(self.warnings),
+        )  # fmt: skip
+
+    def _no_baseline(self) -> RequestError:
+        gap = self.gaps[0]
+        if self.request.verb == "load":  # the one recipe is its own baseline
+            return RequestError(f"{gap.recipe} cannot run here.", gap.reason)
+        return RequestError("The baseline cannot run here.", gap.reason, "Name another one with --baseline.")
+
+    def _first_choices(self) -> list[Recipe]:
+        found = [one for one in recipes.shelf().values() if one.shelf and one.shelf.first_choice]
+        found = [one for one in found if one.shelf and self.task.name in one.shelf.tasks]
+        if not found:
+            raise RequestError(
+                f"The shelf has no recipes for {self.task.name} yet.",
+                "",
+                "Name recipes with -r, or write one of your own.",
+            )
+        return [as_asked(one, self.request.max_drop, self.request.target) for one in found]
+
+    # ---- model and data
+
+    def _model(self) -> dict[str, Any]:
+        job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
+               "at": self.request.model_at, "formats": self._formats(), "log": str(self.log / "task.log")}  # fmt: skip
+        info: dict[str, Any] = self._ask(jobs.inspect_model, job)
+        info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
+        self._add(
+            Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
+        )
+        return info
+
+    def _formats(self) -> list[str]:
+        wanted = {word for recipe in self.recipes for step in recipe.spec.steps[:1]
+                  for word in catalog.step(step.use).takes}  # fmt: skip
+        return sorted({"safetensors", *self.request.formats} | (wanted - {"transformers"}))
+
+    def _size_check(self, info: dict[str, Any]) -> None:
+        memory, free = self.machine.memory_bytes, shutil.disk_usage(self.store.home).free
+        if info["bytes"] * MEMORY_ROOM > memory:
+            raise RequestError(
+                f"{info['id']} is too large for this machine's memory.",
+                f"Its weights are {info['bytes'] / 1e9:.1f} GB, exporting takes about {MEMORY_ROOM:.0f} times that,"
+                f" and there are {memory / 1e9:.1f} GB.",
+                "Take a smaller model or a larger machine.",
+            )
+        if info["bytes"] * EXPORTS_ROOM > free:
+            raise RequestError(
+                f"There is not enough room in {self.store.home}.",
+                f"About {info['bytes'] * EXPORTS_ROOM / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free.",
+                "`workbench clean` frees room, or set WORKBENCH_HOME to a larger disk.",
+            )
+
+    def _data(self, info: dict[str, Any]) -> dict[str, Any]:
+        with self.store.aside() as folder:
+            found: dict[str, Any] = self._ask(jobs.read_data, self._data_job(info) | {"into": str(folder)})
+            rows = hub.load_rows(folder / "evaluation")
+            checked = self.task.check(rows.rows, info["config"])
+            found["evaluation"]["key"] = self._keep_rows(replace(rows, rows=checked))
+            if found["calibration"]:
+                found["calibration"]["key"] = self._keep_rows(hub.load_rows(folder / "calibration"))
+        self.warnings += found.pop("warnings")
+        return found
+
+    def _data_job(self, info: dict[str, Any]) -> dict[str, Any]:
+        request, task = self.request, self.task
+        source, labelled = request.data or info["data"], True
+        if source is None:
+            source, labelled = task.default_data, False
+            self.warnings.append(f"No data was given: answers are compared without labels, on {source}.")
+        return {
+            "data": source, "at": request.data_at, "calibration": request.calibration,
+            "calibration_at": request.calibration_at, "fields": request.fields, "columns": dict(task.columns),
+            "inputs": task.inputs, "target": task.target if labelled else None, "n": self._n(),
+            "seed": request.data_seed,
+            "hold_out": request.hold_out, "calibration_fields": request.calibration_fields,
+        }  # fmt: skip
+
+    def _n(self) -> int | None:
+        measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure
+        n = self.request.n or (None if measure.n == "all" else int(measure.n))
+        return min(n or 500, 500) if self.request.quick else n
+
+    def _keep_rows(self, data: hub.Data) -> str:
+        key = sha256_of({"rows": [[row["id"], row.get("label")] for row in data.rows]})
+        if self.store.find(key) is None:
+            with self.store.aside() as folder:
+                hub.save_rows(data, folder)
+                self.store.keep(key, "rows", folder, {"n": len(data)})
+        return key
+
+    def _inputs(self, info: dict[str, Any], data: dict[str, Any]) -> None:
+        self._prepared("inputs", "Prepare the inputs", data["evaluation"]["key"], info["key"])
+        facts_key = sha256_of({"facts": info["key"], "inputs": self.work["inputs"].key})
+        self._add(
+            Prepare(
+                "facts", "Count parameters and operations", facts_key, "facts", ("model", "inputs"), {"do": "facts"}
+            )
+        )
+        peaks = {
+            "peaks": [self.machine.cpu, self.machine.isa, machine.auto_threads(), environment.versions_of(["torch"])]
+        }
+        self._add(Prepare("peaks", "Measure the machine's peaks", sha256_of(peaks), "peaks", (), {"do": "peaks"}))
+
+    def _prepared(self, id: str, title: str, rows: str, model: str, drawn: dict[str, Any] | None = None) -> str:
+        key = sha256_of({"inputs": rows, "model": model, "task": self.task.name,
+                         "packages": environment.versions_of(["transformers", "tokenizers", "pillow"])})  # fmt: skip
+        self._add(Prepare(id, title, key, "inputs", ("model",), {"do": "prepare", "rows": rows, **(drawn or {})}))
+        return id
+
+    # ---- recipes
+
+    def _plugins(self, recipe: Recipe) -> tuple[list[tuple[Step, Any]], tuple[Backend, Any]]:
+        """The recipe's plug-ins with checked options. Raises RequestError for an unknown one."""
+        where = f"The recipe {recipe.name}"
+        steps = [
+            (step := catalog.step(one.use), catalog.options_of(step, one.options, where)) for one in recipe.spec.steps
+        ]
+        backend = catalog.backend(recipe.spec.target.backend)
+        return steps, (backend, catalog.options_of(backend, recipe.spec.target.options, where))
+
+    def _variant(self, name: str, recipe: Recipe, steps: list[tuple[Step, Any]], runs: tuple[Backend, Any],
+                 info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
+        backend, options = runs
+        reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
+        if reason:
+            self.gaps.append(Gap(name, reason))
+            return None
+        calibration = None
+        if any(step.calibrates for step, _ in steps):
+            calibration = self._calibration(recipe, info, data)
+        chain = self._chain(recipe, steps, calibration)
+        threads = recipe.spec.target.threads
+        backend_options = options.model_dump(mode="json")
+        if "auto_class" in type(options).model_fields:
+            backend_options["auto_class"] = self.task.auto_class
+        return Variant(
+            name=name, recipe=recipe.to_dict(), artifact=chain[-1], chain=tuple(chain), backend=backend.name,
+            device=recipe.spec.target.device, threads=machine.auto_threads() if threads == "auto" else int(threads),
+            options=backend_options, calibration=calibration,
+        )  # fmt: skip
+
+    def _impossible(self, recipe: Recipe, steps: list[Step], backend: Backend, data: dict[str, Any]) -> str:
+        lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})
+        if lacking:
+            return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
+        if any(step.calibrates for step in steps) and not data["calibration"]:
+            return f"It needs calibration data: {data['no_calibration']}"
+        formats = ["transformers", *(step.gives for step in steps)]
+        for step, format in zip(steps, formats, strict=False):
+            if format not in (ANY, *step.takes):
+                return f"The step {step.name} takes {' or '.join(step.takes)}, not {format}."
+        if formats[-1] not in (ANY, *backend.reads):
+            return f"The backend {backend.name} reads {' or '.join(backend.reads)}, not {formats[-1]}."
+        return self._no_device(recipe.spec.target.device, backend)
+
+    def _no_device(self, device: str, backend: Backend) -> str:
+        if device == "cpu":
+            return ""
+        found = self._ask(catalog.devices, {"backend": backend.name}, network=False)
+        if device not in found:
+            return f"{backend.name} has no device called {device!r} here; it has {', '.join(found)}."
+        return str(found[device]["missing"])
+
+    def _calibration(self, recipe: Recipe, info: dict[str, Any], data: dict[str, Any]) -> str:
+        select = calibration_of(recipe)
+        rows = hub.load_rows(self._stored(data["calibration"]["key"]).path)
+        chosen = hub.select(rows, select.n, select.seed)
+        drawn = {"select": select.model_dump() | {"n": len(chosen)}, "ids_sha256": hub.ids_sha256(chosen)}
+        return self._prepared(f"calibration-{len(chosen)}-{select.seed}", f"Prepare {len(chosen)} calibration samples",
+                              self._keep_rows(chosen), info["key"], drawn)  # fmt: skip
+
+    def _stored(self, key: str) -> Artifact:
+        found = self.store.find(key)
+        assert found is not None, "kept a moment ago"
+        return found
+
+    def _chain(self, recipe: Recipe, steps: list[tuple[Step, Any]], calibration: str | None) -> list[str]:
+        """Ids of the work that makes the variant, the model first."""
+        chain = ["model"]
+        for step, options in steps:
+            chain.append(self._step(step, options.model_dump(mode="json"), chain[-1], calibration, recipe.spec.seed))
+        return chain
+
+    def _step(self, step: Step, options: dict[str, Any], source: str, calibration: str | None, seed: int) -> str:
+        uses = calibration if step.calibrates else None
+        key = sha256_of({
+            "source": self.work[source].key, "step": step.name, "version": step.version, "options": options,
+            "packages": environment.versions_of(step.needs), "task": self.task.name,
+            "calibration": self.work[uses].key if uses else None, "seed": seed if step.calibrates else None,
+            "isa": self.machine.isa if step.executes else None,
+        })  # fmt: skip
+        id = f"make-{key[:12]}"
+        job = {
+            "do": "build",
+            "step": step.name,
+            "options": options,
+            "source": source,
+            "calibration": uses,
+            "seed": seed,
+        }
+        after = tuple(one for one in ("model", "inputs", source, uses) if one)
+        self._add(Make(id, f"Build: {step.name}", key, step.gives, tuple(dict.fromkeys(after)), job))
+        return id
+
+    def _measures(self, variants: Iterable[Variant]) -> None:
+        batch = self._measure_settings()["accuracy_batch"]
+        for variant in variants:
+            source = self.work[variant.artifact]
+            same = {"artifact": source.key, "inputs": self.work["inputs"].key, "backend": variant.backend,
+                    "device": variant.device, "options": variant.options,
+                    "packages": environment.versions_of(catalog.backend(variant.backend).needs),
+                    "isa": self.machine.isa}  # fmt: skip
+            after = tuple(dict.fromkeys(("inputs", variant.artifact)))
+            pieces: tuple[tuple[str, str, dict[str, Any]], ...] = (
+                ("predict", "Answer every example", {"batch": batch, "threads": 1}),  # side by side, one a core
+                ("audit", "Look inside", {"threads": variant.threads}),
+            )
+            for do, title, extra in pieces:
+                self._add(Measure(f"{do}-{variant.name}", title, sha256_of({do: same | extra}), do, after,
+                                  {"do": do, "variant": variant.name, **extra}))  # fmt: skip
+
+    def _measure_settings(self) -> dict[str, Any]:
+        measure = (self.recipes[0] if self.recipes else self.baseline).spec.measure
+        measure = measure.as_quick() if self.request.quick else measure
+        return dict(measure.model_dump(mode="json"))
+
+    def _cost(self, info: dict[str, Any], data: dict[str, Any], measure: dict[str, Any], rows: int) -> dict[str, Any]:
+        """Estimates: {"download_bytes", "disk_bytes", "memory_bytes", "seconds", "builds", "reused"},
+        and "accuracy_half_width": the change that n examples can show when TYPICAL_CHANGE of the answers differ."""
+        new = [work for work in self.work.values() if self.store.find(work.key) is None or self.request.fresh]
+        makes = [work for work in new if isinstance(work, Make)]
+        answers = sum(work.job["do"] == "predict" for work in new)
+        call = max(0.002, 2 * info["bytes"] / 4 * 32 / TOKENS_A_SECOND)
+        seconds = len(makes) * (8 + info["bytes"] / 20e6) + answers * data["evaluation"]["n"] * call
+        from workbench import evidence  # statistics are heavy to import, and a shelf needs none
+
+        return {
+            "accuracy_half_width": evidence.detectable_drop(data["evaluation"]["n"], TYPICAL_CHANGE),
+            "download_bytes": info["bytes"] if info["kind"] == "hub" and self.work["model"] in new else 0,
+            "disk_bytes": int(sum(info["bytes"] for work in makes))
+            + (info["bytes"] if self.work["model"] in new else 0),
+            "memory_bytes": int(info["bytes"] * MEMORY_ROOM),
+            "seconds": round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows),
+            "builds": len(makes),
+            "reused": sum(isinstance(work, Make) for work in self.work.values()) - len(makes),
+        }
+
+    # ---- small parts
+
+    def _add(self, work: Work) -> None:
+        self.work.setdefault(work.id, work)
+
+    def _ask(self, function: Callable[..., Any], job: dict[str, Any], network: bool = True) -> Any:
+        limits = Limits(seconds=1800, network=network)
+        return isolate.call(function, job, limits, self.log / f"{function.__name__}.log")
+
+
+def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Recipe:
+    """The recipe as one comparison wants it: its bar and its target. Results of an earlier run are left behind."""
+    document = recipe.to_dict()
+    for key in ("lock", "expect", "identity", "shelf"):
+        document.pop(key, None)
+    if max_drop is not None:
+        document["spec"]["goal"] = document["spec"].get("goal", {}) | {"constraints": [{"max_drop": max_drop}]}
+    if target:
+        document["spec"]["target"]["machine"] = target
+    return recipes.from_dict(document)
+
+
+def calibration_of(recipe: Recipe) -> CalibrationSelect:
+    """How many calibration samples a recipe wants, and which."""
+    data = recipe.spec.data
+    return data.calibration.select if data and data.calibration else CalibrationSelect()
+
+
+def drawn(plan: Plan, calibration: str) -> dict[str, Any]:
+    """{"n", "ids_sha256"} of the calibration rows that were drawn."""
+    job = plan.piece(calibration).job
+    return {"n": job["select"]["n"], "ids_sha256": job["ids_sha256"]}
+
+
+def local_data_key(digest: str) -> str:
+    """Where local data with this digest is kept in a store."""
+    return sha256_of({"data": digest})
+
+
+def keep_local_data(plan: Plan, store: Store) -> None:
+    """Copy local data into the store: a recipe file names it by its digest, and finds it again by that.
+    What has changed since the plan was made is not kept."""
+    for local in plan.data.get("local", ()):
+        key = local_data_key(local["digest"])
+        if store.find(key) is None:
+            with store.aside() as folder, contextlib.suppress(OSError):
+                if _copied(local, folder):
+                    store.keep(key, "data", folder, {"at": local["at"]})
+
+
+def _copied(local: dict[str, Any], into: Path) -> bool:
+    for path, sha256 in local["files"].items():
+        (into / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(local["folder"]) / path, into / path)
+        if sha256_of_file(into / path) != sha256:
+            return False
+    return True
+
+
+def _named(several: Iterable[Recipe]) -> dict[str, Recipe]:
+    """Recipes by the name of their row; a second one of the same name is `name~2`."""
+    named: dict[str, Recipe] = {}
+    for recipe in several:
+        name, number = recipe.name, 2
+        while name in named:
+            name, number = f"{recipe.name}~{number}", number + 1
+        named[name] = recipe
+    return named

@@ -1,0 +1,515 @@
+"""Plan -> events: a runner of its own does the work and survives its caller.
+
+    run = submit(plan, store)          at once; the same request that waits or runs is joined
+    for event in follow(run, store)    in any process, from the first event on
+    resume(run, store)  cancel(run, store)
+
+The runner goes through the plan's work in order. What is in the store already is reused; each other piece
+is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
+runs on a machine: runners wait for their turn in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from workbench import event, isolate, machine, planning, work
+from workbench.errors import WorkbenchError
+from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
+from workbench.hub import jobs
+from workbench.isolate import Limits
+from workbench.planning import Measure, Plan, Prepare, Variant, Work
+from workbench.store import RunRecord, Store, write_whole
+
+if TYPE_CHECKING:
+    from workbench.comparison import Comparison
+
+POLL = 0.15  # seconds between two looks at a run's events
+Emit = Callable[[Event], None]
+_BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody waits for them, the ended are buried
+
+
+# ---- from any process ---------------------------------------------------------------------------
+
+
+def submit(plan: Plan, store: Store) -> str:
+    """Hand the plan to a runner of its own; returns the run's id at once."""
+    request = plan.to_dict()["request"]
+    run, new = store.add_run(
+        f"{plan.model['id']}: {len(plan.variants)} variants", request, plan.fingerprint, plan.to_dict()
+    )
+    if new:
+        _start_runner(run, store)
+    return run
+
+
+def resume(run: str, store: Store) -> str:
+    """Begin a stopped, failed or cancelled run again; finished work is found in the store."""
+    record = store.run(run)
+    if record.status != "ok" and not store.alive(record.id):
+        _start_runner(record.id, store)
+    return record.id
+
+
+def cancel(run: str, store: Store, patience: float = 2.0) -> bool:
+    """End a run and every process of it; True if there was something to end. Done within three seconds."""
+    id, until = store.run(run).id, time.monotonic() + patience
+    was_alive = store.alive(id)
+    if was_alive:
+        store.set_status(id, "cancelling")
+        while store.alive(id) and time.monotonic() < until and not _signal(id, store, signal.SIGTERM):
+            time.sleep(0.05)  # it starts just now: its number is not known yet
+        while store.alive(id) and time.monotonic() < until:
+            time.sleep(0.05)
+        if store.alive(id):
+            _signal(id, store, signal.SIGKILL)
+    if store.run(id).status not in Finished.FINAL:
+        store.append(id, Finished(status="cancelled"))
+        store.set_status(id, "cancelled")
+    return was_alive
+
+
+def _signal(run: str, store: Store, number: signal.Signals) -> bool:
+    """Send a signal to the runner; its workers end with it. False while its number is not known."""
+    pid = store.run(run).pid
+    with contextlib.suppress(ProcessLookupError):
+        if pid is not None:
+            os.kill(pid, number)
+    return pid is not None
+
+
+def follow(run: str, store: Store, after: int = 0) -> Iterator[tuple[int, Event]]:
+    """(number, event) from `after` on until the run ends. Raises WorkbenchError when its runner is gone."""
+    while True:
+        record = store.run(run)
+        seen = store.events(record.id, after)
+        for number, one in seen:
+            after = number
+            yield number, one
+        if record.status in Finished.FINAL and not seen:
+            return
+        if record.status == "stopped" and not seen:
+            raise _stopped(record, store)
+        time.sleep(POLL)
+
+
+def plan_of(run: str, store: Store) -> Plan:
+    return Plan.from_dict(json.loads((store.run_folder(store.run(run).id) / "plan.json").read_text()))
+
+
+def _stopped(record: RunRecord, store: Store) -> WorkbenchError:
+    log = store.run_folder(record.id) / "log" / "runner.log"
+    return WorkbenchError(
+        f"Run {record.id} stopped before it was done.",
+        f"Its runner is gone; {log} holds its last words.",
+        f"`workbench resume {record.id}` goes on where it was.",
+    )
+
+
+def _start_runner(run: str, store: Store) -> None:
+    """The runner inherits the run's lock: from this moment on the run is alive, until its runner's end."""
+    log = store.run_folder(run) / "log" / "runner.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    ours = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH", "")) if part)
+    env = dict(os.environ) | {"WORKBENCH_HOME": str(store.home), "PYTHONPATH": path}
+    with store.running(run) as lock, log.open("ab") as output:
+        store.begin(run)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from workbench.running import main; main()", run],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True, cwd=store.home,
+            pass_fds=(lock,),
+        )  # fmt: skip
+        store.set_pid(run, process.pid)
+    _BEGUN[:] = [process, *(one for one in _BEGUN if one.poll() is None)]
+
+
+# ---- the runner ---------------------------------------------------------------------------------
+
+
+class _Cancelled(BaseException):
+    """Raised in the runner by SIGTERM."""
+
+
+def main() -> None:
+    """The runner's process: one run, then the end. It holds the run's lock, which it has inherited."""
+    run, store = sys.argv[1], Store()
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Cancelled
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        store.set_status(run, "running")
+        status = execute(plan_of(run, store), store, store.run_folder(run), lambda one: store.append(run, one))
+        store.set_status(run, status)
+    except _Cancelled:
+        store.append(run, Finished(status="cancelled"))
+        store.set_status(run, "cancelled")
+        os._exit(0)  # threads that wait for a worker would keep this process, and the worker, alive
+
+
+def execute(plan: Plan, store: Store, folder: Path, emit: Emit) -> str:
+    """Do a plan's work here, in this process's own workers; returns the final status and has said it too."""
+    begin, facts = time.monotonic(), {}
+    try:
+        facts = {"jobs_s": _Runner(plan, store, folder, emit).run()}
+        status = "ok"
+    except Exception as error:  # whatever it is, the run must end with a word for a person
+        import traceback
+
+        traceback.print_exc()
+        emit(event.failed("", "run", error, str(folder / "log")))
+        status = "failed"
+    facts |= {"wall_s": time.monotonic() - begin, "own_cpu_s": time.process_time()}
+    emit(Finished(status=status, facts=facts))
+    return status
+
+
+class Here:
+    """A plan's work in this process's own workers, as far as somebody needs it; no documents are written."""
+
+    def __init__(self, plan: Plan, store: Store, folder: Path, emit: Emit) -> None:
+        self.plan = plan
+        self._runner = _Runner(plan, store, folder, emit)
+        self._done: set[str] = set()
+
+    def do(self, *ids: str) -> Failed | None:
+        """These pieces and what they stand on, each once; the first of these that failed."""
+        for id in ids:
+            piece = self.plan.piece(id)
+            if id not in self._done:
+                self._done.add(id)
+                self.do(*piece.after)
+                self._runner._do(piece)
+        return next((self._runner.broken[id] for id in ids if id in self._runner.broken), None)
+
+    def facts(self, id: str) -> dict[str, Any]:
+        """What a piece that was done said of itself."""
+        return self._runner.facts[id]
+
+    def accuracy(self, variant: Variant) -> dict[str, Any]:
+        """The change against the baseline, when both have answered."""
+        from workbench import outcome
+
+        return outcome.accuracy_of(self.plan, self._runner.store, variant)
+
+    def compare(self) -> Comparison:
+        """Measure the speed of all variants, whose models were made, and compare them by it. Raises WorkbenchError."""
+        from workbench import outcome
+
+        runner = self._runner
+        speed = runner._measure_speed()
+        results = outcome.Results(runner.facts, runner.seconds, runner.reused, runner.broken, speed)
+        return outcome.compared_rows(self.plan, results, runner.store)
+
+
+class _Runner:
+    def __init__(self, plan: Plan, store: Store, folder: Path, emit: Emit) -> None:
+        self.plan, self.store, self.folder, self.emit = plan, store, folder, emit
+        self.log = folder / "log"
+        self.facts: dict[str, dict[str, Any]] = {}  # work id -> facts
+        self.seconds: dict[str, float] = {}
+        self.reused: dict[str, bool] = {}
+        self.broken: dict[str, Failed] = {}
+        self.cores = tuple(machine.usable_cores())
+        self.jobs_s = 0.0  # wall seconds in which at least one worker was at work
+        self._counting, self._at_work, self._since = threading.Lock(), 0, 0.0
+        self._free_cores: SimpleQueue[int] = SimpleQueue()
+
+    def run(self) -> float:
+        """All work, then the documents; returns the wall seconds that jobs took."""
+        planning.keep_local_data(self.plan, self.store)
+        answers = [piece for piece in self.plan.work if piece.job["do"] == "predict"]
+        looks = [piece for piece in self.plan.work if piece.job["do"] == "audit"]
+        for piece in self.plan.work:
+            if piece not in answers and piece not in looks:
+                self._do(piece)
+        self._side_by_side(answers)
+        for piece in looks:
+            self._do(piece)
+        if essential := self.broken.get("model") or self.broken.get("inputs"):
+            raise WorkbenchError(essential.what, essential.why, essential.fix)
+        from workbench import outcome  # statistics are heavy to import: only the runner needs them
+
+        speed = self._measure_speed()
+        results = outcome.Results(self.facts, self.seconds, self.reused, self.broken, speed)
+        outcome.write(self.plan, results, self.store, self.folder)
+        return self.jobs_s
+
+    def _side_by_side(self, pieces: list[Work]) -> None:
+        """One worker a core, one thread each: what is not timed may share the machine. Each is kept on a core of its
+        own: some runtimes pin their only thread to the first core that they may use."""
+        for core in self.cores[: machine.auto_threads()]:
+            self._free_cores.put(core)
+        pool = ThreadPoolExecutor(max_workers=self._free_cores.qsize())
+        try:
+            for _ in pool.map(self._do, pieces):
+                pass
+        finally:  # nobody waits for the rest when the run is cancelled: the workers end with this process
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    # ---- one piece
+
+    def _do(self, piece: Work) -> None:
+        cause = next((self.broken[one] for one in piece.after if one in self.broken), None)
+        if cause is not None:
+            self.broken[piece.id] = cause
+            return
+        begin = time.monotonic()
+        found = None if self._afresh(piece) else self.store.find(piece.key, check=True)
+        if found is None:
+            self.emit(Started(work=piece.id, title=piece.title))
+        try:
+            facts = found.facts if found else self._make(piece)
+        except (WorkbenchError, OSError) as error:
+            self._fail(piece, error)
+            return
+        seconds = float(facts.get("seconds", 0.0)) if found else time.monotonic() - begin
+        self.facts[piece.id], self.seconds[piece.id], self.reused[piece.id] = facts, seconds, found is not None
+        kind = Measured if isinstance(piece, Measure) else Made
+        said: dict[str, Any] = {} if kind is Measured else {"format": piece.format}
+        self.emit(
+            kind(work=piece.id, key=piece.key, seconds=seconds, reused=found is not None, facts=_brief(facts), **said)
+        )
+
+    def _afresh(self, piece: Work) -> bool:
+        """`fresh` builds anew once: what this very run has made already stays."""
+        if not self.plan.request.fresh or isinstance(piece, Prepare):
+            return False
+        marks = self.folder / "fresh"
+        marks.mkdir(exist_ok=True)
+        if (marks / piece.key).exists():
+            return False
+        self.store.forget(piece.key)
+        return True
+
+    def _fail(self, piece: Work, error: BaseException) -> None:
+        log = self._log_of(piece)
+        failed = event.failed(piece.id, piece.job.get("step") or piece.job["do"], error, str(log))
+        self.broken[piece.id] = failed
+        self.emit(failed)
+
+    def _make(self, piece: Work) -> dict[str, Any]:
+        """Do the work into an empty folder and keep it whole; returns its facts."""
+        with self.store.aside() as into:
+            begin = time.monotonic()
+            facts = self._work(piece, into)
+            facts = facts | {"seconds": time.monotonic() - begin}
+            if not any(into.iterdir()):
+                write_whole(into / "facts.json", json.dumps(facts))
+            kept = self.store.keep(piece.key, facts.get("format", piece.format), into, facts)
+        if self.plan.request.fresh and not isinstance(piece, Prepare):
+            (self.folder / "fresh" / piece.key).touch()
+        return kept.facts
+
+    def _work(self, piece: Work, into: Path) -> dict[str, Any]:
+        do, job = piece.job["do"], piece.job
+        if do == "fetch":
+            return self._call(jobs.fetch, piece, {"info": job["info"], "into": str(into)}, network=True)
+        if do == "prepare":
+            return self._call(work.prepare, piece, {"rows": self._path(job["rows"]), "into": str(into)})
+        if do == "facts":
+            return self._call(work.model_facts, piece, {"inputs": self._path_of("inputs")})
+        if do == "peaks":
+            with measuring_turn(self._waiting(piece)):
+                return self._call(work.peaks, piece, {"threads": machine.auto_threads()})
+        if do == "build":
+            uses = {"source": self._path_of(job["source"]), "inputs": self._path_of("inputs"), "into": str(into),
+                    "calibration": self._path_of(job["calibration"]) if job["calibration"] else None}  # fmt: skip
+            return self._call(work.build, piece, job | uses)
+        function = {"predict": work.predict, "audit": work.audit}[do]
+        job = self._session(job["variant"]) | job | {"into": str(into)}
+        return self._call(function, piece, job, threads=job["threads"])
+
+    def _session(self, name: str) -> dict[str, Any]:
+        """What opens a variant in a worker."""
+        variant = next(one for one in self.plan.variants if one.name == name)
+        return {"backend": variant.backend, "device": variant.device, "threads": variant.threads,
+                "options": variant.options, "folder": self._path_of(variant.artifact),
+                "inputs": self._path_of("inputs")}  # fmt: skip
+
+    def _call(self, function: Callable[..., Any], piece: Work, job: dict[str, Any], network: bool = False,
+              threads: int | None = None) -> dict[str, Any]:  # fmt: skip
+        job = {
+            "task": self.plan.task,
+            "model": self._path_of("model") if piece.id not in ("model", "peaks") else "",
+            **job,
+        }
+
+        def say(done: float, total: float, note: str) -> None:
+            self.emit(Progress(work=piece.id, done=done, total=total, note=note))
+
+        with self._busy(), self._seat_of(piece) as cores:
+            limits = Limits(
+                threads=threads or machine.auto_threads(), cores=cores, network=network, timed=function is work.peaks
+            )
+            return dict(isolate.call(function, job, limits, self._log_of(piece), say))
+
+    @contextlib.contextmanager
+    def _seat_of(self, piece: Work) -> Iterator[tuple[int, ...]]:
+        """The cores that a piece of work may use: one that is free where several are done side by side."""
+        if piece.job["do"] != "predict" or self._free_cores.empty():
+            yield self.cores
+            return
+        core = self._free_cores.get()
+        try:
+            yield (core,)
+        finally:
+            self._free_cores.put(core)
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        """Count the wall time in which at least one worker is at work."""
+        with self._counting:
+            self._at_work += 1
+            if self._at_work == 1:
+                self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._at_work -= 1
+                if self._at_work == 0:
+                    self.jobs_s += time.monotonic() - self._since
+
+    def _log_of(self, piece: Work) -> Path:
+        return self.log / f"{piece.id}.log"
+
+    def _path_of(self, id: str) -> str:
+        return self._path(self.plan.piece(id).key)
+
+    def _path(self, key: str) -> str:
+        found = self.store.find(key)
+        if found is None:
+            raise WorkbenchError("A finished artifact is gone.", f"{key[:12]} was removed meanwhile.", "Run it again.")
+        return str(found.path)
+
+    # ---- speed
+
+    def _measure_speed(self) -> dict[str, Any]:
+        """The measuring block over all variants that were built; its result is kept in the run's folder."""
+        from workbench import block
+
+        kept = self.folder / "speed.json"
+        if kept.exists():
+            return dict(json.loads(kept.read_text()))
+        whole = [one for one in self.plan.variants if f"predict-{one.name}" not in self.broken]
+        if self.plan.baseline not in whole:
+            failed = self.broken[f"predict-{self.plan.baseline.name}"]
+            raise WorkbenchError("The baseline could not be measured.", failed.what, failed.fix)
+        piece = Measure("speed", "Measure speed", "", "speed", (), {"do": "speed"})
+        self.emit(Started(work="speed", title=piece.title))
+        begin = time.monotonic()
+        with measuring_turn(self._waiting(piece)), self._busy():
+            result = block.run(self._block(whole), self.log, self._saying(piece))
+        write_whole(kept, json.dumps(result, allow_nan=False))
+        facts = {"rounds": len(result["rounds"]), "stopped": result["stopped"], "half_width": result["half_width"]}
+        self.emit(Measured(work="speed", key="", seconds=time.monotonic() - begin, reused=False, facts=facts))
+        return result
+
+    def _block(self, variants: list[Any]) -> dict[str, Any]:
+        rows = self.plan.piece("inputs").job["rows"]
+        return {
+            "task": self.plan.task, "baseline": self.plan.baseline.name, "inputs": self._path_of("inputs"),
+            "rows": self._path(rows), "model": self._path_of("model"), "examples": self.facts["inputs"]["n"],
+            "threads": machine.auto_threads(), "cores": list(self.cores), "measure": self.plan.measure,
+            "seed": self.plan.measure["seed"],
+            "variants": [
+                self._session(one.name) | {"name": one.name, "bytes": self._bytes(one.artifact)} for one in variants
+            ],
+        }  # fmt: skip
+
+    def _bytes(self, id: str) -> int:
+        return sum(entry["bytes"] for entry in self.store.files_of(self.plan.piece(id).key))
+
+    def _saying(self, piece: Work) -> isolate.Progress:
+        last = [0.0]
+
+        def say(done: float, total: float, note: str) -> None:
+            if time.monotonic() - last[0] > 0.3:
+                last[0] = time.monotonic()
+                self.emit(Progress(work=piece.id, done=done, total=total, note=note))
+
+        return say
+
+    def _waiting(self, piece: Work) -> Callable[[int], None]:
+        def say(place: int) -> None:
+            self.emit(Progress(work=piece.id, note=f"waits for its turn to measure, {place} before it"))
+
+        return say
+
+
+def _brief(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts small enough for an event."""
+    return {
+        name: value
+        for name, value in facts.items()
+        if isinstance(value, str | int | float | bool) or name == "coverage"
+    }
+
+
+# ---- one measuring block at a time --------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def measuring_turn(say: Callable[[int], None]) -> Iterator[None]:
+    """The machine's measuring lock, in order of asking; `say(n)` tells how many are before.
+
+    Each asker holds a numbered ticket, a locked file in a folder of the machine (not of a home). It is its
+    turn when every earlier ticket is gone or let go: a process that dies lets go.
+    """
+    folder = Path(tempfile.gettempdir()) / f"workbench-measuring-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    ticket, number = _ticket(folder)
+    try:
+        told = 0
+        while before := sum(_held(path) for path in folder.glob("*.ticket") if int(path.stem) < number):
+            if before != told:
+                say(before)
+                told = before
+            time.sleep(0.2)
+        yield
+    finally:
+        Path(ticket.name).unlink(missing_ok=True)
+        ticket.close()
+
+
+def _ticket(folder: Path) -> tuple[Any, int]:
+    with (folder / "counter").open("a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        number = int(counter.read() or 0) + 1
+        counter.truncate(0)
+        counter.write(str(number))
+        counter.flush()
+        ticket = (folder / f"{number}.ticket").open("w")
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        return ticket, number
+
+
+def _held(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    path.unlink(missing_ok=True)
+    return False

@@ -1,0 +1,233 @@
+"""What happens inside a worker. Each function takes a plain job and a channel, and answers with plain facts.
+
+Names of plug-ins arrive as words and are resolved here. Every function runs in a process of its own, so
+what it imports and how much memory it takes ends with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench import catalog, hub, inputs, machine
+from workbench.artifact import canonical_json
+from workbench.isolate import Channel
+from workbench.plugin import Answers, Prepared, Session, StepContext, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Job = dict[str, Any]
+SAMPLES = 4
+
+
+# ---- making -------------------------------------------------------------------------------------
+
+
+def prepare(job: Job, channel: Channel) -> dict[str, Any]:
+    """Rows through the model's processor, into the folder `into`. {"n", "truncated", "max_length", "mean_length"}."""
+    task = catalog.task(job["task"])
+    rows = hub.load_rows(Path(job["rows"])).rows
+    channel.progress(0, len(rows), "examples")
+    prepared = task.prepare(rows, Path(job["model"]))
+    inputs.save(prepared, Path(job["into"]))
+    tokens = [int(example.shape[0]) for example in next(iter(prepared.tensors.values()))]
+    consumed = {"samples": len(prepared), "unique": len(set(prepared.ids)), "token_ids_sha256": _content(prepared)}
+    return {**prepared.facts, "n": len(prepared), "mean_length": sum(tokens) / len(tokens), "consumed": consumed}
+
+
+def build(job: Job, channel: Channel) -> dict[str, Any]:
+    """One step: source folder -> `into`. The step's facts, and the semantic hash of what it made."""
+    step = catalog.step(job["step"])
+    options = catalog.options_of(step, job["options"], f"The step {step.name}")
+    calibration = inputs.load(Path(job["calibration"])) if job["calibration"] else None
+    context = StepContext(
+        task=catalog.task(job["task"]),
+        model=Path(job["model"]),
+        samples=inputs.some(inputs.load(Path(job["inputs"])), SAMPLES),
+        calibration=calibration,
+        progress=channel.progress,
+        seed=job["seed"],
+    )
+    into = Path(job["into"])
+    facts = step.apply(Path(job["source"]), into, options, context)
+    return {**facts, "semantic": step.semantic(into), **_size(into)}
+
+
+def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
+    """{"parameters", "flops": operations of one call at mean natural length, "table_parameters": those of
+    look-up tables, of which a call reads a few rows only}, counted on the PyTorch model."""
+    import torch
+    import transformers
+    from torch.utils.flop_counter import FlopCounterMode
+
+    task = catalog.task(job["task"])
+    prepared = inputs.load(Path(job["inputs"]))
+    model = getattr(transformers, task.auto_class).from_pretrained(job["model"], dtype=torch.float32).eval()
+    lengths = [sum(example.size for example in one) for one in zip(*prepared.tensors.values(), strict=True)]
+    middle = sorted(range(len(lengths)), key=lambda i: lengths[i])[len(lengths) // 2]
+    batch = {name: torch.from_numpy(value) for name, value in task.collate(prepared, [middle]).items()}
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(**batch)
+    scale = (sum(lengths) / len(lengths)) / max(lengths[middle], 1)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "flops": counter.get_total_flops() * scale,
+        "table_parameters": sum(one.weight.numel() for one in model.modules() if isinstance(one, torch.nn.Embedding)),
+    }
+
+
+def audit(job: Job, channel: Channel) -> dict[str, Any]:
+    """{"audit": read from the file, "profile": where the time of a few natural calls goes}."""
+    backend = catalog.backend(job["backend"])
+    task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
+    said = backend.audit(Path(job["folder"]))
+    session = _open(job)
+    batches = [task.collate(prepared, [i]) for i in range(min(16, len(prepared)))]
+    found = catalog.probe("profile").measure(session=session, batches=batches)
+    return {"audit": said, "profile": found["operators"][:40]}
+
+
+def peaks(job: Job, channel: Channel) -> dict[str, Any]:
+    """The machine's measured peaks."""
+    return catalog.probe("peak").measure(threads=job["threads"], progress=channel.progress)
+
+
+# ---- measuring ----------------------------------------------------------------------------------
+
+
+def predict(job: Job, channel: Channel) -> dict[str, Any]:
+    """Every example once; answers into `into`. {"n", "predictions_sha256", "facts": of the session}."""
+    task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
+    session = _open(job)
+    answers = catalog.probe("accuracy").measure(
+        task=task, session=session, prepared=prepared, progress=channel.progress, batch=job["batch"]
+    )["answers"]
+    save_answers(answers, prepared, task, Path(job["into"]))
+    return {"n": len(prepared), "predictions_sha256": _hash(answers.predicted), "facts": session.facts()}
+
+
+def park(job: Job, channel: Channel) -> None:
+    """A loaded, warmed model that waits for turns: {"point", "start", "calls", "warmup"} -> what Speed measured.
+
+    The first answer: {"load_s", "first_call_s", "read_s", "peak_rss", "size", "facts", "points": [{name, batch, …}]}.
+    """
+    task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
+    points = task.points(prepared, job["order"], job["batches"], job["sequences"])
+    begin = time.perf_counter()
+    session = _open(job)
+    loaded = time.perf_counter()
+    outputs = task.answer(session, points[0].batches[0])
+    session.wait()
+    first = time.perf_counter() - loaded
+    for batch in points[0].batches[: job["warmup_calls"]]:
+        task.answer(session, batch)
+    speed, memory = catalog.probe("speed"), catalog.probe("memory")
+    ready = {**memory.measure(), **_size(Path(job["folder"])), "load_s": loaded - begin, "first_call_s": first,
+             "read_s": _read_seconds(task, outputs),
+             "facts": session.facts(), "points": [_described(point) for point in points]}  # fmt: skip
+    for batch in _one_of_each_shape(points[0].batches):  # some runtimes prepare a kernel for each new length
+        task.answer(session, batch)
+    machine.silence()
+    channel.answer(ready)
+    while True:
+        turn = channel.receive()
+        channel.answer(speed.measure(task=task, session=session, warmup=turn["warmup"],
+                                     batches=_turn(points[turn["point"]].batches, turn)))  # fmt: skip
+
+
+def park_processor(job: Job, channel: Channel) -> None:
+    """The task's pre-processing, parked like a model: {"start", "calls"} -> {"latency": [seconds an example]}."""
+    task = catalog.task(job["task"])
+    rows = hub.load_rows(Path(job["rows"])).rows
+    ordered = [rows[i] for i in job["order"]]
+    process = task.processor(Path(job["model"]))
+    for row in ordered[:8]:
+        process(row)
+    machine.silence()
+    channel.answer({})
+    while True:
+        turn = channel.receive()
+        taken = []
+        for row in _turn(ordered, turn):
+            start = time.perf_counter()
+            process(row)
+            taken.append(time.perf_counter() - start)
+        channel.answer({"latency": taken})
+
+
+# ---- on disk ------------------------------------------------------------------------------------
+
+
+def save_answers(answers: Answers, prepared: Prepared, task: Task, folder: Path) -> None:
+    """`scores` [n, c] and, where there are labels, `statistics.<metric>` [n, k], in answers.npz; answers as JSON."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {"scores": answers.scores}
+    if prepared.labels is not None:
+        for name, values in task.statistics(answers, prepared.labels).items():
+            arrays[f"statistics.{name}"] = values
+    np.savez(folder / "answers.npz", **arrays)
+    (folder / "answers.json").write_text(json.dumps(answers.predicted))
+
+
+def load_answers(folder: Path) -> tuple[Answers, dict[str, np.ndarray]]:
+    """What `save_answers` wrote: the answers, and statistics by metric name."""
+    import numpy as np
+
+    with np.load(folder / "answers.npz") as arrays:
+        statistics = {name.removeprefix("statistics."): arrays[name] for name in arrays.files if "." in name}
+        return Answers(json.loads((folder / "answers.json").read_text()), arrays["scores"]), statistics
+
+
+# ---- small parts --------------------------------------------------------------------------------
+
+
+def _open(job: Job) -> Session:
+    backend = catalog.backend(job["backend"])
+    options = catalog.options_of(backend, job["options"], f"The backend {backend.name}")
+    return backend.open(Path(job["folder"]), job["device"], job["threads"], options)
+
+
+def _turn(items: Sequence[Any], turn: dict[str, Any]) -> list[Any]:
+    return [items[(turn["start"] + i) % len(items)] for i in range(turn["calls"])]
+
+
+def _size(folder: Path) -> dict[str, Any]:
+    return catalog.probe("size").measure(folder=folder)
+
+
+def _read_seconds(task: Task, outputs: Any) -> float:
+    """Seconds of turning one batch of outputs into answers: the median of nine."""
+    taken = []
+    for _ in range(9):
+        start = time.perf_counter()
+        task.read(outputs)
+        taken.append(time.perf_counter() - start)
+    return sorted(taken)[4]
+
+
+def _one_of_each_shape(batches: Sequence[Any]) -> list[Any]:
+    shapes = {tuple(array.shape for array in batch.values()): batch for batch in batches}
+    return list(shapes.values())
+
+
+def _described(point: Any) -> dict[str, Any]:
+    return {"name": point.name, "metric": point.metric, "unit": point.unit, "batch": point.batch,
+            "sequence": point.sequence, "batches": len(point.batches)}  # fmt: skip
+
+
+def _hash(predicted: list[Any]) -> str:
+    return hashlib.sha256(canonical_json(predicted).encode()).hexdigest()
+
+
+def _content(prepared: Prepared) -> str:
+    """sha256 over the first input's values of all examples in order (token ids; pixels of a picture)."""
+    digest = hashlib.sha256()
+    for example in next(iter(prepared.tensors.values())):
+        digest.update(example.tobytes())
+    return digest.hexdigest()
