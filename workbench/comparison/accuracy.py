@@ -1,0 +1,116 @@
+"""One row's accuracy: the change against the baseline on the same examples, with its interval and verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench import evidence
+from workbench.comparison.seen import Goal, Predictions
+from workbench.evidence import Interval
+from workbench.measurement import Metric
+
+AGREEMENT = Metric("agreement", binary=True)  # what stands for accuracy where there are no labels
+
+Accuracy = dict[str, Any]
+
+
+def judge(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accuracy:
+    """The `accuracy` of a row that is not the baseline; values are fractions, delta = variant - baseline."""
+    if list(base.ids) != list(mine.ids):
+        return none(base, "It answered other examples than the baseline.")
+    return without_labels(base, mine, goal) if base.metric is None else labelled(base, mine, goal, seed)
+
+
+def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accuracy:
+    metric = base.metrics[0]
+    before, after = base.statistics[metric.name], mine.statistics[metric.name]
+    change = evidence.difference_interval(metric, before, after, seed=seed)
+    asked = change
+    if goal.confidence != 0.95:
+        asked = evidence.difference_interval(metric, before, after, confidence=goal.confidence, seed=seed)
+    bar = goal.max_drop * abs(metric.value(before)) if goal.kind == "relative" else goal.max_drop
+    return {
+        **_head(metric, metric.value(after), metric.value(before), len(base.ids)),
+        "delta": change.estimate,
+        "ci95": [change.lo, change.hi],
+        "agreement": evidence.agreement(base.predicted, mine.predicted),
+        **_paired(base, mine, change),
+        "verdict": evidence.accuracy_verdict(change, metric.better, bar),
+        "constraint": evidence.constraint_verdict(asked, metric.better, bar),
+        "kl": _kl(base, mine),
+        "secondary": _secondary(base, mine),
+    }
+
+
+def without_labels(base: Predictions, mine: Predictions, goal: Goal) -> Accuracy:
+    """Right answers can't have become fewer than the answers that changed: so the bar may be met for certain,
+    but a drop is never certain."""
+    n = len(base.ids)
+    same = round(evidence.agreement(base.predicted, mine.predicted) * n)
+    share = evidence.agreement_interval(same, n, confidence=goal.confidence)
+    shown = evidence.agreement_interval(same, n)
+    return {
+        **_head(AGREEMENT, share.estimate, 1.0, n),
+        "delta": share.estimate - 1,
+        "ci95": [shown.lo - 1, shown.hi - 1],
+        "agreement": share.estimate,
+        "flips": None,
+        "verdict": "no_detectable_drop" if shown.lo >= 1 - goal.max_drop else "cannot_tell",
+        "detectable_drop": 1 - shown.lo,
+        "constraint": "met" if share.lo >= 1 - goal.max_drop else "cannot_tell",
+        "kl": _kl(base, mine),
+        "cosine": float(evidence.cosine(base.scores, mine.scores).mean()) if base.scores.ndim == 2 else None,
+    }
+
+
+def baseline(base: Predictions) -> Accuracy:
+    metric = base.metric or AGREEMENT
+    value = metric.value(base.statistics[metric.name]) if base.metric else 1.0
+    flips = {"to_wrong": 0, "to_right": 0} if base.right is not None else None
+    return {
+        **_head(metric, value, value, len(base.ids)), "delta": 0.0, "ci95": [0.0, 0.0], "agreement": 1.0,
+        "flips": flips, "verdict": "baseline", "detectable_drop": None, "constraint": "met",
+        "secondary": _secondary(base, base),
+    }  # fmt: skip
+
+
+def none(base: Predictions | None, reason: str) -> Accuracy:
+    """All keys with nothing in them, and why."""
+    metric = (base.metric if base else None) or AGREEMENT
+    value = metric.value(base.statistics[metric.name]) if base and base.metric else None
+    return {
+        **_head(metric, None, value, 0), "delta": None, "ci95": None, "agreement": None,
+        "flips": None, "verdict": "cannot_tell", "detectable_drop": None,
+        "constraint": "cannot_tell", "reason": reason,
+    }  # fmt: skip
+
+
+def _head(metric: Metric, value: float | None, baseline: float | None, n: int) -> dict[str, Any]:
+    facts = {"metric": metric.name, "better": metric.better, "unit": metric.unit}
+    return facts | {"value": value, "baseline": baseline, "n": n}
+
+
+def _paired(base: Predictions, mine: Predictions, change: Interval) -> dict[str, Any]:
+    """Flips with their exact test, and the smallest drop that could have been seen."""
+    if base.right is None or mine.right is None:
+        return {"flips": None, "p_value": None, "detectable_drop": change.half_width}
+    to_wrong, to_right = evidence.count_flips(base.right, mine.right)
+    discordant = evidence.half_width(len(base.ids), to_wrong + to_right)
+    return {
+        "flips": {"to_wrong": to_wrong, "to_right": to_right},
+        "p_value": evidence.mcnemar(to_wrong, to_right),
+        "detectable_drop": discordant if base.metrics[0].binary else change.half_width,
+    }
+
+
+def _kl(base: Predictions, mine: Predictions) -> float | None:
+    fits = base.scores.ndim == 2 and base.scores.shape == mine.scores.shape and base.scores.shape[1] > 1
+    return evidence.kl_divergence(base.scores, mine.scores) if fits else None
+
+
+def _secondary(base: Predictions, mine: Predictions) -> list[dict[str, Any]]:
+    lines = []
+    for metric in base.metrics[1:]:
+        before, after = (metric.value(each.statistics[metric.name]) for each in (base, mine))
+        lines.append(_head(metric, after, before, len(base.ids)) | {"delta": after - before})
+    return lines

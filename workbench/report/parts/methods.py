@@ -1,0 +1,63 @@
+"""How the figures were made and when a word is said, for the foot of the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench import sentence, words
+from workbench.report.markup import e
+from workbench.sentence import Report
+
+
+def methods(report: Report, details: dict[str, Any]) -> str:
+    said = "".join(f"<p>{e(text)}</p>" for text in (*method_lines(report), *(details.get("notes") or ())))
+    made = (
+        f"Made {report['created']}"
+        + (f", run {details['run']}" if details.get("run") else "")
+        + ". Values in files are fractions; this page rounds them."
+    )
+    return f'<footer class="foot small quiet"><h2 class="hidden">Methods</h2>{said}<p>{e(made)}</p></footer>'
+
+
+def method_lines(report: Report) -> list[str]:
+    """Plain sentences, for every format."""
+    return [_verdicts(report), _speed(report), _accuracy(report)]
+
+
+def _verdicts(report: Report) -> str:
+    width, bar = sentence.resolution(report), sentence.bar(report)
+    unit = sentence.measure(report).get("unit")
+    above = (
+        f"1 + {words.percent(width, 1)}, the resolution of this run"
+        if width is not None
+        else "1 + the resolution of the run"
+    )
+    said = f"Verdicts: faster when the 95 % interval of the speed-up lies above {above}"
+    if bar is None:
+        return said + "; drop when the interval of the accuracy change lies below zero."
+    lost = words.amount(bar, unit)
+    return said + (
+        "; drop when the interval of the accuracy change lies below zero; no detectable drop "
+        f"when it does not, and no more than {lost} may be lost; cannot tell otherwise."
+    )
+
+
+def _speed(report: Report) -> str:
+    return (
+        "Speed: one model call from prepared inputs to outputs, batch 1, natural lengths. "
+        "Variants run in processes of their own, in interleaved rounds; "
+        "the ratio against the baseline of the same round, with a hierarchical bootstrap over "
+        "rounds. The baseline runs twice a round (A/A)."
+    )
+
+
+def _accuracy(report: Report) -> str:
+    if sentence.unlabelled(report):
+        return (
+            "Accuracy: there were no labels, so agreement with the baseline’s answers stands in its "
+            "place. It cannot say which of the two is right."
+        )
+    return (
+        "Accuracy: paired, example by example; exact McNemar test for right or wrong, paired "
+        "bootstrap for other metrics."
+    )
