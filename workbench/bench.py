@@ -1,0 +1,398 @@
+"""The one door: plan, submit, follow, cancel, compare, verify, load. Faces use nothing below it but events."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench import catalog, environment, hub, isolate, loading, machine, planning, replay, running, verification
+from workbench import recipe as recipes
+from workbench import target as target_room
+from workbench.errors import RequestError, WorkbenchError
+from workbench.event import Event
+from workbench.hub import jobs
+from workbench.isolate import Limits
+from workbench.planning import Plan, Request
+from workbench.recipe import Recipe
+from workbench.store import RunRecord, Store, write_whole
+from workbench.verification import Tell, Verification
+
+if TYPE_CHECKING:
+    from workbench.comparison import Comparison
+
+ALL = "all"
+STARTER = "starter:sentiment"
+
+
+# ---- requests -----------------------------------------------------------------------------------
+
+
+def request(
+    model: str,
+    recipes: Sequence[str | Path | Recipe] = (),
+    *,
+    baseline: str | Path | Recipe | None = None,
+    task: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    fields: dict[str, str] | None = None,
+    target: str | None = None,
+    max_drop: float | None = None,
+    n: int | None = None,
+    fresh: bool = False,
+    quick: bool = False,
+) -> Request:
+    """What a person asks for, checked as far as words go. No recipes: the task's first choices, chosen by `plan`."""
+    _check_max_drop(max_drop)
+    if n is not None and n < 1:
+        raise RequestError(f"{n} examples cannot be compared.", "", "Say --n with a number from 1 on.")
+    if target:
+        target_room.find_target(target)
+    name, _, revision = model.partition("@") if not Path(model).exists() else (model, "", "")
+    chosen = [_recipe(one) for one in recipes if one != ALL]
+    if ALL in recipes:
+        chosen += [one for one in shelf() if one.name not in {kept.name for kept in chosen}]
+    base = _recipe(baseline) if baseline else _recipe("pytorch-fp32")
+    documents = [planning.as_asked(one, max_drop, target).to_dict() for one in (base, *chosen)]
+    return Request(
+        model=name, revision=revision or None, recipes=tuple(documents[1:]), baseline=documents[0], task=task,
+        data=data,
+        calibration=calibration, fields=dict(fields or {}), named=bool(chosen) and ALL not in recipes,
+        max_drop=max_drop,
+        target=target, n=n, quick=quick, fresh=fresh,
+    )  # fmt: skip
+
+
+def request_of(
+    file: str | Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    fresh: bool = False,
+    store: Store | None = None,
+) -> Request:
+    """What one recipe file asks for, against its baseline; `model`, `data`, `calibration` as given by hand.
+
+    A lock pins what it was made for; under an edited spec everything is resolved anew, and `notes` says so.
+    """
+    recipe = recipes.load(Path(file))
+    pinned = recipe.lock is not None and not recipe.is_edited()
+    asked = replay.request_of(
+        recipe, store or Store(), model=model, data=data, calibration=calibration, pinned=pinned
+    )  # fmt: skip
+    edited = (f"{Path(file).name} was edited since it was written: everything is resolved anew.",)
+    return replace(asked, fresh=fresh, notes=() if pinned or recipe.lock is None else edited)
+
+
+def changes(file: str | Path, plan: Plan) -> list[str]:
+    """How a plan's inputs differ from those that the file's lock names."""
+    return replay.changes(recipes.load(Path(file)), plan)
+
+
+def verify(
+    file: str | Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    isolated: bool = False,
+    reuse: bool = False,
+    tell: Tell | None = None,
+    store: Store | None = None,
+) -> Verification:
+    """Build again what a recipe file says and check its promises, V0 to V5, in an empty work folder.
+
+    `isolated` first rebuilds the locked environment, `reuse` takes what the usual store has. `tell` gets every
+    event, and each level as soon as it is known. Raises RequestError for a file that promises nothing.
+    """
+    if isolated and reuse:
+        raise RequestError(
+            "--isolated and --reuse exclude each other.", "What is stored was built elsewhere.", "Say one."
+        )
+    given = verification.Given(model, data, calibration)
+    store, tell = store or Store(), tell or (lambda _: None)
+    if isolated:
+        return verification.isolated(Path(file), given, store, tell)
+    return verification.verify(Path(file), given, store, tell, reuse=reuse)
+
+
+def load(
+    file: str | Path | Recipe,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+) -> loading.Model:
+    """The model of a recipe file in this process, built or reused, called like the transformers model it came from.
+
+    `model`, `data` and `calibration` as given by hand; data is read only where a step calibrates. `tell` gets every
+    event of building. Raises RequestError for a file that lacks an input, WorkbenchError when building fails.
+    """
+    given = {"model": model, "data": data, "calibration": calibration}
+    return loading.load(file, **given, store=store or Store(), tell=tell or (lambda _: None))
+
+
+def pipeline(
+    file: str | Path | Recipe,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+    **options: Any,
+) -> Any:
+    """A transformers pipeline over `load`: same inputs, same outputs. `options` are transformers' (top_k, …).
+
+    Raises RequestError for a task that transformers has no pipeline for.
+    """
+    given = {"model": model, "data": data, "calibration": calibration}
+    return loading.pipeline(file, **given, store=store or Store(), tell=tell or (lambda _: None), **options)
+
+
+def missed(file: str | Path, report: dict[str, Any]) -> list[str]:
+    """The constraints of the file's goal that its row misses for certain, in words."""
+    from workbench.comparison import bounds
+
+    constraints = recipes.load(Path(file)).to_dict()["spec"]["goal"]["constraints"]
+    row = report["rows"][-1]
+    return [bounds.in_words(one) for one in constraints if bounds.of_one(one, row) == "missed"]
+
+
+def _check_max_drop(value: float | None) -> None:
+    if value is not None and not 0 <= value < 1:
+        hint = f"For {value:g} percentage points say --max-drop {value / 100:g}." if value >= 1 else "Say 0 or more."
+        raise RequestError(
+            f"--max-drop {value:g} is not a fraction.",
+            "Is it a percent or a fraction? 0.01 is one percentage point.",
+            hint,
+        )
+
+
+def _recipe(given: str | Path | Recipe) -> Recipe:
+    return given if isinstance(given, Recipe) else recipes.find_recipe(given)
+
+
+def shelf() -> list[Recipe]:
+    return list(recipes.shelf().values())
+
+
+# ---- plan and run -------------------------------------------------------------------------------
+
+
+def plan(request: Request, store: Store | None = None) -> Plan:
+    """All the work, checked, with gaps and cost. Raises RequestError for whatever is wrong. Builds nothing."""
+    store = store or Store()
+    with store.aside() as log:
+        return planning.make(request, store, log)
+
+
+def submit(plan: Plan, store: Store | None = None) -> str:
+    """Start a plan in a runner of its own; the run's id at once. The same request that waits or runs is joined."""
+    return running.submit(plan, store or Store())
+
+
+def follow(run: str, after: int = 0, store: Store | None = None) -> Iterator[tuple[int, Event]]:
+    """(number, event) of a run until it ends, from any process."""
+    return running.follow(run, store or Store(), after)
+
+
+def resume(run: str, store: Store | None = None) -> str:
+    return running.resume(run, store or Store())
+
+
+def cancel(run: str, store: Store | None = None) -> bool:
+    return running.cancel(run, store or Store())
+
+
+def runs(store: Store | None = None) -> list[RunRecord]:
+    return (store or Store()).runs()
+
+
+def plan_of(run: str, store: Store | None = None) -> Plan:
+    return running.plan_of(run, store or Store())
+
+
+def run_id(run: str, store: Store | None = None) -> str:
+    """The whole id of a run named by its beginning. Raises RequestError if there is none."""
+    return (store or Store()).run(run).id
+
+
+def status(run: str, store: Store | None = None) -> str:
+    """waiting, running, cancelling, ok, failed, cancelled or stopped."""
+    return (store or Store()).run(run).status
+
+
+# ---- what a run gave ----------------------------------------------------------------------------
+
+
+def report(run: str, store: Store | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(report.json, details) of a finished run. Raises WorkbenchError when there is none yet."""
+    store = store or Store()
+    record = store.run(run)
+    folder = store.run_folder(record.id)
+    try:
+        said = json.loads((folder / "report.json").read_text()), json.loads((folder / "details.json").read_text())
+    except FileNotFoundError:
+        raise WorkbenchError(
+            f"Run {record.id} has no report.", f"It is {record.status}.", f"`workbench follow {record.id}` shows it."
+        ) from None
+    return said[0], said[1] | {"run": record.id}
+
+
+def comparison(run: str, store: Store | None = None) -> Comparison:
+    """The comparison of a finished run with its raw samples and answers."""
+    from workbench import outcome
+
+    store = store or Store()
+    said, _ = report(run, store)
+    record = store.run(run)
+    return outcome.again(said, running.plan_of(record.id, store), store, store.run_folder(record.id))
+
+
+def render(run: str, format: str, store: Store | None = None) -> str:
+    """A run's report as html, md, json or csv."""
+    said, details = report(run, store)
+    return catalog.renderer(format).render(said, details)
+
+
+def recipe_file(run: str, row: str, store: Store | None = None) -> Path:
+    """The recipe file of one row."""
+    store = store or Store()
+    path = store.run_folder(store.run(run).id) / "recipes" / f"{row}.yaml"
+    if not path.is_file():
+        raise RequestError(f"There is no recipe file for {row!r}.", "The row is not there or did not finish.", "")
+    return path
+
+
+def check_out(out: Path) -> None:
+    """Raises RequestError when results cannot be written to `out`."""
+    beginning = out
+    while not beginning.exists() and beginning != beginning.parent:
+        beginning = beginning.parent
+    if not beginning.is_dir():
+        raise RequestError(
+            f"{beginning} is a file.", "Results are written into a folder.", "Name another folder with --out."
+        )
+    import os
+
+    if not os.access(beginning, os.W_OK):
+        raise RequestError(
+            f"{beginning} cannot be written.", "The permission is missing.", "Name another folder with --out."
+        )
+
+
+def take(run: str, out: Path, store: Store | None = None, models: bool = True) -> Path:
+    """Write everything a run gave into `out`: reports, recipe files, loadable models, logs. Returns `out`."""
+    store = store or Store()
+    said, details = report(run, store)
+    folder = store.run_folder(details["run"])
+    try:
+        for name, renderer in catalog.renderers().items():
+            write_whole(out / f"report.{renderer.extension}", renderer.render(said, details))
+            del name
+        shutil.copytree(folder / "recipes", out / "recipes", dirs_exist_ok=True)
+        shutil.copytree(folder / "log", out / "log", dirs_exist_ok=True)
+        if models:
+            _take_models(said, running.plan_of(details["run"], store), store, out / "models")
+    except OSError as error:
+        raise WorkbenchError(
+            f"The results could not be written to {out}.", f"{error.strerror or error}.",
+            f"`workbench report {details['run']}` prints them; free some room and try again.",
+        ) from error  # fmt: skip
+    return out
+
+
+def _take_models(said: dict[str, Any], plan: Plan, store: Store, into: Path) -> None:
+    finished = {row["name"] for row in said["rows"] if row["status"] == "ok"}
+    for variant in plan.variants:
+        found = store.find(plan.piece(variant.artifact).key)
+        if found and variant.name in finished:
+            _copy_whole(found.path, into / variant.name)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Aside first, so that a folder with a model's name is a whole model."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.aside")
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.copytree(source, aside)
+    shutil.rmtree(target, ignore_errors=True)
+    aside.rename(target)
+
+
+# ---- what there is ------------------------------------------------------------------------------
+
+
+def missing_for(recipe: Recipe) -> str:
+    """Why a recipe cannot run here, or ""."""
+    try:
+        plugins = [catalog.backend(recipe.spec.target.backend), *(catalog.step(one.use) for one in recipe.spec.steps)]
+    except RequestError as error:
+        return str(error)
+    lacking = environment.missing(sorted({package for plugin in plugins for package in plugin.needs}))
+    return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+
+
+def devices(backend: str, store: Store | None = None) -> dict[str, Any]:
+    """{device: {"description", "missing"}} of a backend, asked of the installed build in a worker."""
+    return dict(_ask(catalog.devices, {"backend": backend}, store, network=False))
+
+
+def search(query: str, task: str | None = None, limit: int = 20, store: Store | None = None) -> list[dict[str, Any]]:
+    """Models on the Hub."""
+    return list(_ask(jobs.search, {"query": query, "task": task, "limit": limit}, store, network=True))
+
+
+def targets() -> list[dict[str, Any]]:
+    """Machine classes with what this machine lacks to be one."""
+    here = machine.this_machine()
+    return [one.model_dump() | {"missing": _lacks(one, here)} for one in target_room.targets()]
+
+
+def _lacks(wanted: Any, here: Any) -> str:
+    """What this machine lacks to be of a class, or ""."""
+    lacking = [flag for flag in wanted.flags if flag not in here.flags]
+    if wanted.architecture and here.architecture not in wanted.architecture:
+        return f"this machine is {here.architecture}"
+    if lacking:
+        return f"this CPU has no {', '.join(lacking)}"
+    if wanted.accelerator and not any(wanted.accelerator.lower() in name.lower() for name in here.accelerators):
+        return f"no {wanted.accelerator} is here"
+    if here.cores < wanted.cores or here.memory_bytes < wanted.memory_gb * 1e9:
+        return f"it wants {wanted.cores} cores and {wanted.memory_gb:g} GB"
+    return ""
+
+
+def machine_facts() -> dict[str, Any]:
+    return machine.this_machine().to_dict() | {"threads": machine.auto_threads()}
+
+
+def measured_machine(store: Store | None = None) -> dict[str, Any]:
+    """{"peaks", "resolution"}: the starter's baseline against itself. Takes about a minute."""
+    run = submit(plan(request(STARTER, ["pytorch-fp32"], n=50, quick=True), store), store)
+    for _ in follow(run, store=store):
+        pass
+    said, _ = report(run, store)
+    return {"peaks": said["machine"]["peaks"], "resolution": said["resolution"]}
+
+
+def _ask(function: Any, job: dict[str, Any], store: Store | None, network: bool) -> Any:
+    with (store or Store()).aside() as log:
+        return isolate.call(function, job, Limits(seconds=300, network=network), log / "worker.log")
+
+
+def first_choices(task: str) -> list[Recipe]:
+    """The shelf's first choices for a task."""
+    return [one for one in shelf() if one.shelf and one.shelf.first_choice and task in one.shelf.tasks]
+
+
+def starters() -> list[str]:
+    return [f"starter:{name}" for name in hub.starter_names()]

@@ -1,0 +1,1 @@
+"""Where a person sits: terminal, notebook, web. Faces draw and ask; they compute nothing."""

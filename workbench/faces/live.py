@@ -1,0 +1,130 @@
+"""Progress of a run on stderr: a live list in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from workbench.event import Started
+from workbench.faces.board import Board, Item, board_of
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from workbench.event import Event
+    from workbench.planning import Plan
+
+SIGNS = {"done": "✓", "reused": "↻", "runs": "◜", "failed": "✕", "waits": "◌", "skipped": "⊘"}
+SHOWN = 14  # lines of work in a live list
+
+
+def watch(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
+    """Draw until the events end; returns the last board."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return _live(board, events, console) if console.is_terminal else _plain(board, events)
+
+
+class Screen:
+    """The same for events that are pushed: `after` draws one, `pause` makes room for lines of results."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.board = Board()
+        self._console = Console(stderr=True)
+        self._live: Any = None
+        self._said = 0.0
+
+    def after(self, event: Event) -> None:
+        """Work that no plan named gets a line of its own."""
+        if isinstance(event, Started) and event.work not in self.board.items:
+            items = self.board.items | {event.work: Item(event.work, event.title)}
+            self.board = replace(self.board, items=items)
+        before, self.board = self.board, self.board.after(event)
+        if self._console.is_terminal:
+            self._draw()
+        else:
+            self._said = _print(before, self.board, event, self._said)
+
+    def plan(self, plan: Plan) -> None:
+        """What comes is known now."""
+        self.board = board_of(plan)
+
+    def pause(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _draw(self) -> None:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+            self._live.start()
+        self._live.update(_drawn(self.board))
+
+
+def _plain(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
+    said = 0.0
+    for _, event in events:
+        before, board = board, board.after(event)
+        said = _print(before, board, event, said)
+    return board
+
+
+def _print(before: Board, board: Board, event: Event, said: float) -> float:
+    """One line when a piece of work begins or ends, and every ten seconds while it goes on; when it was said."""
+    item = board.items.get(event.work)
+    began = item is not None and before.items[item.id].state != item.state
+    if item is None or not (began or (item.state == "runs" and time.monotonic() - said > 10)):
+        return said
+    print(f"[{board.elapsed:6.1f} s] {line(item)}", file=sys.stderr, flush=True)
+    return time.monotonic()
+
+
+def _live(board: Board, events: Iterable[tuple[int, Event]], console: Console) -> Board:
+    from rich.live import Live
+
+    with Live(_drawn(board), console=console, refresh_per_second=8, transient=True) as live:
+        for _, event in events:
+            board = board.after(event)
+            live.update(_drawn(board))
+    return board
+
+
+def _drawn(board: Board) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    ended, total = board.counts
+    head = Text(
+        f"{ended} of {total}  ·  {clock(board.elapsed)} passed, about {clock(board.remaining)} to go", style="bold"
+    )
+    items = list(board.items.values())
+    at = next((i for i, item in enumerate(items) if item.state == "runs"), ended)
+    first = max(0, min(at - SHOWN // 2, len(items) - SHOWN))
+    styles = {"runs": "cyan", "failed": "yellow", "waits": "dim", "reused": "dim"}
+    return Group(
+        head, *(Text("  " + line(item), style=styles.get(item.state, "")) for item in items[first : first + SHOWN])
+    )
+
+
+def line(item: Item) -> str:
+    """One piece of work in words: sign, title, how far, or how it ended."""
+    text = f"{SIGNS[item.state]} {item.title}"
+    if item.state == "runs":
+        share = f" {item.done / item.total:.0%}" if item.total else ""
+        return text + (f" …{share} {item.note}".rstrip() if share or item.note else " …")
+    if item.state in ("done", "reused"):
+        return f"{text}: {'reused' if item.state == 'reused' else f'{item.seconds:.1f} s'}"
+    return f"{text}: {item.reason}" if item.reason else text
+
+
+def clock(seconds: float) -> str:
+    """1:05 for 65 seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
