@@ -1,0 +1,136 @@
+"""Every test has a home, a folder for temporary files and a measuring lock of its own, and no network.
+
+What is costly is made once: a small model with its rows and recipes (`small`), and a home in which one
+comparison of them has run (`warm_run`); a test that changes a home takes a copy (`warm_home`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CLOSED = "http://127.0.0.1:9"  # nobody listens there
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The measuring lock lies in TMPDIR: tests wait for no run of anybody else."""
+    folder = tmp_path_factory.mktemp("tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", None)
+        patch.setenv("HF_ENDPOINT", CLOSED)
+        patch.setenv("NO_PROXY", "*")
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        for name in (*SECRETS, *PROXIES):
+            patch.delenv(name, raising=False)
+        yield
+    tempfile.tempdir = None
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of this test; nothing is in it."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("WORKBENCH_HOME", str(folder))
+    return folder
+
+
+# ---- what is made once --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Small:
+    """A text classifier of two layers, 120 labelled rows, and recipes that measure for a blink."""
+
+    model: Path
+    rows: Path
+    baseline: Path
+    recipes: tuple[Path, Path]  # two that share an export
+
+    def words(self) -> list[str]:
+        """As the command line takes them."""
+        named = [word for recipe in self.recipes for word in ("-r", str(recipe))]
+        return [str(self.model), "--data", str(self.rows), "--baseline", str(self.baseline), *named]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    from tests import small as make
+
+    folder = tmp_path_factory.mktemp("small")
+    baseline, *others = [make.make_recipe(folder, name) for name in ("pytorch-fp32", "onnx-fp32", "onnx-int8-dynamic")]
+    return Small(
+        make.make_model(folder / "model"), make.make_rows(folder / "rows.csv"), baseline, (others[0], others[1])
+    )
+
+
+def planned(small: Small, **changes: Any) -> Any:
+    """The plan of comparing `small`, in the home of this moment."""
+    from workbench import bench
+
+    asked: dict[str, Any] = {"recipes": small.recipes, "baseline": small.baseline, "data": str(small.rows)}
+    return bench.plan(bench.request(str(small.model), **asked | changes))
+
+
+@pytest.fixture(scope="session")
+def warm_run(small: Small, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(home, run id) of a comparison that has run to its end. Only to be read."""
+    from workbench import bench
+
+    folder = tmp_path_factory.mktemp("warm") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_HOME", str(folder))
+        run = bench.submit(planned(small))
+        for _ in bench.follow(run):
+            pass
+        assert bench.status(run) == "ok", (folder / "runs" / run / "log" / "runner.log").read_text()
+    return folder, run
+
+
+@pytest.fixture
+def warm_home(home: Path, warm_run: tuple[Path, str]) -> Path:
+    """The home of this test, in which everything of `small` is built already."""
+    shutil.copytree(warm_run[0], home)
+    return home
+
+
+# ---- other processes ----------------------------------------------------------------------------
+
+
+def command(*words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    """`python -m workbench …` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *words], cwd=cwd, env=os.environ | env, capture_output=True, text=True,
+        timeout=400,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a program that is ended with the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str, **more: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **more
+        )
+        begun.append(process)
+        return process
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
