@@ -135,6 +135,14 @@ def test_events_come_back_in_order_as_they_were() -> None:
     assert store.events(run, after=2) == [(3, said[2])]
 
 
+def test_time_does_not_run_backwards_in_a_run_whatever_threads_and_clocks_say() -> None:
+    store = Store()
+    run, _ = added(store)
+    for at in (5.0, 3.0, 4.0, 6.0):
+        store.append(run, Progress(at=at))
+    assert [event.at for _, event in store.events(run)] == [5.0, 5.0, 5.0, 6.0]
+
+
 APPENDER = """
 import sys
 from workbench.event import Progress

@@ -21,7 +21,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +194,14 @@ class Store:
             )
 
     def append(self, run: str, event: events.Event) -> None:
-        body = json.dumps(events.to_dict(event), allow_nan=False)
+        """Number an event behind the run's others. Its time is never before theirs: threads say what happened a
+        moment apart, and clocks are set back."""
         with self._writing() as database:
-            database.execute(
-                "INSERT INTO events SELECT ?, COALESCE(MAX(number), 0) + 1, ?, ? FROM events WHERE run=?",
-                (run, event.at, body, run),
-            )
+            last = database.execute("SELECT COALESCE(MAX(number), 0), COALESCE(MAX(at), 0) FROM events WHERE run=?", (run,))
+            number, at = last.fetchone()
+            event = replace(event, at=max(event.at, at))
+            body = json.dumps(events.to_dict(event), allow_nan=False)
+            database.execute("INSERT INTO events VALUES (?,?,?,?)", (run, number + 1, event.at, body))
 
     def events(self, run: str, after: int = 0) -> list[tuple[int, events.Event]]:
         """(number, event) of a run in order, those behind number `after`."""
