@@ -273,7 +273,7 @@ class _Planner:
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
-        key = sha256_of({"rows": [[row["id"], row.get("label")] for row in data.rows]})
+        key = sha256_of({"rows": [[row["id"], row.get(self.task.target or "")] for row in data.rows]})
         if self.store.find(key) is None:
             with self.store.aside() as folder:
                 hub.save_rows(data, folder)
@@ -324,7 +324,7 @@ class _Planner:
         threads = recipe.spec.target.threads
         backend_options = options.model_dump(mode="json")
         if "auto_class" in type(options).model_fields:
-            backend_options["auto_class"] = self.task.auto_class
+            backend_options["auto_class"] = self.task.class_for(info["config"])
         return Variant(
             name=name, recipe=recipe.to_dict(), artifact=chain[-1], chain=tuple(chain), backend=backend.name,
             device=recipe.spec.target.device, threads=machine.auto_threads() if threads == "auto" else int(threads),

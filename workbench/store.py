@@ -197,7 +197,9 @@ class Store:
         """Number an event behind the run's others. Its time is never before theirs: threads say what happened a
         moment apart, and clocks are set back."""
         with self._writing() as database:
-            last = database.execute("SELECT COALESCE(MAX(number), 0), COALESCE(MAX(at), 0) FROM events WHERE run=?", (run,))
+            last = database.execute(
+                "SELECT COALESCE(MAX(number), 0), COALESCE(MAX(at), 0) FROM events WHERE run=?", (run,)
+            )
             number, at = last.fetchone()
             event = replace(event, at=max(event.at, at))
             body = json.dumps(events.to_dict(event), allow_nan=False)
