@@ -314,6 +314,8 @@ class _Planner:
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
         reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
+        if not self.request.named and (warning := backend.unsuited(recipe.spec.target.device, options, self.machine)):
+            reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
             self.gaps.append(Gap(name, reason))
             return None
@@ -337,6 +339,8 @@ class _Planner:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
         if any(step.calibrates for step in steps) and not data["calibration"]:
             return f"It needs calibration data: {data['no_calibration']}"
+        if gap := catalog.gap(self.task, backend):
+            return gap
         formats = ["transformers", *(step.gives for step in steps)]
         for step, format in zip(steps, formats, strict=False):
             if format not in (ANY, *step.takes):

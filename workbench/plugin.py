@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from workbench.machine import Machine
 from workbench.measurement import Metric
 
 if TYPE_CHECKING:
@@ -130,6 +131,26 @@ class Profiles(Protocol):
 
 
 @dataclass(frozen=True)
+class Written:
+    """What a session wrote: tokens, int64 [n, new], the end-of-text token last where a text ended before, then padding;
+    `first`: seconds until the first token of all n was there; `seconds`: of the whole, the first included."""
+
+    tokens: np.ndarray
+    first: float
+    seconds: float
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A session that writes, greedily and with a cache of keys and values."""
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
+        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
+        that listen or translate what their encoder takes). `ends`: stop when every text has ended; without, exactly
+        `new_tokens` are written, as timing wants it."""
+
+
+@dataclass(frozen=True)
 class Device:
     """`name` as a target says it ("cpu", "gpu"); `missing`: why it can't be used and what would add it, or ""."""
 
@@ -139,7 +160,10 @@ class Device:
 
 
 class Backend(Plugin, ABC):
+    """`promises`: what its sessions can beyond one call (`Profiles`, …): a task may ask for it."""
+
     reads: ClassVar[tuple[str, ...]]
+    promises: ClassVar[tuple[type, ...]] = ()
 
     @abstractmethod
     def devices(self) -> list[Device]: ...
@@ -147,6 +171,10 @@ class Backend(Plugin, ABC):
     @abstractmethod
     def open(self, folder: Path, device: str, threads: int, options: Any) -> Session:
         """Load the artifact in `folder`. `threads` is explicit and at least 1."""
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        """Why nobody should choose these options on this machine who does not insist, or ""."""
+        return ""
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
@@ -203,7 +231,7 @@ class Processor(Protocol):
 
 class Task(Plugin, ABC):
     """What goes in, what comes out, and when it is right. Imports neither torch nor transformers on top:
-    only `prepare`, `load` and `facts` run where those are."""
+    only `prepare`, `load` and `facts` run where those are. `asks`: promises that a session must keep for it."""
 
     auto_class: ClassVar[str]  # e.g. "AutoModelForSequenceClassification"; `class_for` is what others ask
     columns: ClassVar[Mapping[str, tuple[str, ...]]]  # field -> usual column names, first match wins
@@ -212,6 +240,7 @@ class Task(Plugin, ABC):
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    asks: ClassVar[tuple[type, ...]] = ()
     default_data: ClassVar[str] = ""  # compared without labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
