@@ -18,6 +18,10 @@ from typing import Any
 
 import pytest
 
+# Before anything imports torch: threads of this process that spin beside its workers made a fixture of seconds take
+# minutes. Workers set their own.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLOSED = "http://127.0.0.1:9"  # nobody listens there
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HOME")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import yaml
 
 from tests import small as make
 from tests.conftest import Small, planned
-from workbench import bench, planning
+from workbench import bench, machine, planning
 from workbench.errors import RequestError
 from workbench.planning import Make
 from workbench.recipe import load
@@ -22,12 +24,35 @@ def steps(plan: Any) -> list[str]:
     return [work.job["step"] for work in plan.work if isinstance(work, Make)]
 
 
-def test_the_starter_is_planned_with_nine_rows_and_one_export_each() -> None:
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Plan as on an x86 machine with these instruction sets."""
+
+    def machine_with(*flags: str) -> None:
+        here = machine.this_machine()
+        there = replace(here, architecture="x86_64", isa=f"x86_64/{'+'.join(flags)}", flags=flags)
+        monkeypatch.setattr(machine, "this_machine", lambda: there)
+
+    return machine_with
+
+
+def test_the_starter_is_planned_with_nine_rows_and_one_export_each(on: Callable[..., None]) -> None:
+    on("avx2", "avx512_vnni", "amx_int8", "amx_bf16")
     plan = bench.plan(bench.request(bench.STARTER))
     assert len(plan.variants) == 9 and plan.baseline.name == "pytorch-fp32" and not plan.gaps
     assert plan.data["evaluation"]["n"] >= 3000 and plan.data["calibration"]["n"] >= 500
     assert steps(plan).count("export-onnx") == steps(plan).count("export-openvino") == 1
     assert plan.cost["builds"] == len(steps(plan)) and plan.cost["download_bytes"] == 0
+
+
+def test_what_this_processor_would_emulate_is_no_default_but_runs_when_it_is_named(on: Callable[..., None]) -> None:
+    on("avx2")
+    plan = bench.plan(bench.request(bench.STARTER))
+    reasons = {gap.recipe: gap.reason for gap in plan.gaps}
+    assert set(reasons) == {"pytorch-bf16", "openvino-bf16"} and len(plan.variants) == 7
+    for name, reason in reasons.items():
+        assert "no bfloat16 instructions" in reason and f"-r {name} runs it" in reason.replace("`", "")
+    assert not bench.plan(bench.request(bench.STARTER, ["pytorch-bf16"])).gaps
 
 
 def test_quick_takes_at_most_500_rows_and_20_seconds() -> None:

@@ -16,7 +16,7 @@ from workbench import catalog, inputs
 from workbench.errors import RequestError
 from workbench.plugin import Prepared, Task
 from workbench.probes.accuracy import Accuracy
-from workbench.tasks.text_classification import position_limit
+from workbench.tasks.tokenizer import position_limit
 
 CONFIG = {"id2label": {"0": "NEGATIVE", "1": "POSITIVE"}, "architectures": ["BertForSequenceClassification"]}
 TEXT, IMAGE = catalog.task("text-classification"), catalog.task("image-classification")
@@ -157,7 +157,7 @@ def test_natural_points_visit_the_examples_in_the_order_that_is_asked(prepared: 
 
 
 def test_statistics_say_right_or_wrong_an_example(prepared: Prepared) -> None:
-    answers = TEXT.read({"logits": np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 0.0]], np.float32)})
+    answers = TEXT.read({"logits": np.array([[2.0, 1.0], [0.0, 3.0], [5.0, 0.0]], np.float32)}, {}, {})
     assert answers.predicted == [0, 1, 0]
     found = TEXT.statistics(answers, [0, 1, 1])
     assert found["accuracy"].tolist() == [[1.0], [1.0], [0.0]] and found["accuracy"].dtype == np.float64

@@ -173,10 +173,11 @@ class _Block:
                 self.processing.append(self.seats[name].take(turn)["latency"])
                 return 0.0
             said = self.seats[owner].take(turn)
+            metric = self.variants[owner]["ready"]["points"][point]["metric"]
             if name == AGAIN:
-                self.again[point].append(said["latency"])
+                self.again[point].append(said[metric])
             else:
-                self.variants[owner]["points"][point].append(said["latency"])
+                self.variants[owner]["points"][point].append(said[metric])
             return float(said["cpu"])
         return 0.0
 

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib.metadata
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 
 from workbench import backends as backends_room
@@ -82,6 +83,23 @@ def probe(name: str) -> Probe:
 
 def renderer(name: str) -> Renderer:
     return cast(Renderer, _one("renderers", "report format", name))
+
+
+@functools.cache
+def _known_gaps() -> dict[tuple[str, str], str]:
+    import yaml
+
+    listed = yaml.safe_load(Path(__file__).with_name("gaps.yaml").read_text(encoding="utf-8"))
+    return {(one["task"], one["backend"]): one["reason"] for one in listed}
+
+
+def gap(task: Task, backend: Backend) -> str:
+    """Why this backend cannot do this task, or "": a promise that the task asks for and its sessions do not keep, or
+    what gaps.yaml lists."""
+    lacking = [one.__name__ for one in task.asks if one not in backend.promises]
+    if lacking:
+        return f"{task.name} asks for {' and '.join(lacking)}, which sessions of {backend.name} do not promise."
+    return _known_gaps().get((task.name, backend.name), "")
 
 
 def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:

@@ -310,7 +310,7 @@ def _head(task: str, config: Any) -> Any:
     import transformers
     from transformers.models.auto.auto_factory import _get_model_class
 
-    auto_class: Any = getattr(transformers, catalog.task(task).auto_class)
+    auto_class: Any = getattr(transformers, catalog.task(task).class_for(config.to_dict()))
     return _get_model_class(config, auto_class._model_mapping)
 
 

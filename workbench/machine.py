@@ -20,6 +20,12 @@ NAMED_IN_CLASS = {
     "aarch64": ("asimddp", "i8mm", "bf16", "sve2"),
 }
 
+# Instructions that compute in a precision. Without one of them it is emulated, and many times slower.
+NATIVE = {
+    "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
+    "int8": ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve2"),
+}
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -44,6 +50,10 @@ class Machine:
 
     def has(self, flag: str) -> bool:
         return flag in self.flags
+
+    def computes(self, precision: str) -> bool:
+        """Whether the CPU has instructions for it; True where the system does not tell its instruction sets."""
+        return not self.flags or any(flag in self.flags for flag in NATIVE.get(precision, self.flags))
 
 
 def this_machine() -> Machine:

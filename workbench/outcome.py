@@ -142,7 +142,16 @@ def _read_bytes(size: float, facts: dict[str, Any]) -> float | None:
 
 def _points(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
     return [
-        PointSamples(said["name"], taken, said["metric"], said["unit"], said["batch"], said["sequence"])
+        PointSamples(
+            said["name"],
+            taken,
+            said["metric"],
+            said["unit"],
+            said["batch"],
+            said["sequence"],
+            said["units"],
+            said["rate_unit"],
+        )
         for said, taken in zip(ready["points"], rounds, strict=True)
     ]
 

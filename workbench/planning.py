@@ -273,7 +273,7 @@ class _Planner:
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
-        key = sha256_of({"rows": [[row["id"], row.get("label")] for row in data.rows]})
+        key = sha256_of({"rows": [[row["id"], row.get(self.task.target or "")] for row in data.rows]})
         if self.store.find(key) is None:
             with self.store.aside() as folder:
                 hub.save_rows(data, folder)
@@ -314,6 +314,8 @@ class _Planner:
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
         reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
+        if not self.request.named and (warning := backend.unsuited(recipe.spec.target.device, options, self.machine)):
+            reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
             self.gaps.append(Gap(name, reason))
             return None
@@ -324,7 +326,7 @@ class _Planner:
         threads = recipe.spec.target.threads
         backend_options = options.model_dump(mode="json")
         if "auto_class" in type(options).model_fields:
-            backend_options["auto_class"] = self.task.auto_class
+            backend_options["auto_class"] = self.task.class_for(info["config"])
         return Variant(
             name=name, recipe=recipe.to_dict(), artifact=chain[-1], chain=tuple(chain), backend=backend.name,
             device=recipe.spec.target.device, threads=machine.auto_threads() if threads == "auto" else int(threads),
@@ -337,6 +339,8 @@ class _Planner:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
         if any(step.calibrates for step in steps) and not data["calibration"]:
             return f"It needs calibration data: {data['no_calibration']}"
+        if gap := catalog.gap(self.task, backend):
+            return gap
         formats = ["transformers", *(step.gives for step in steps)]
         for step, format in zip(steps, formats, strict=False):
             if format not in (ANY, *step.takes):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from workbench.machine import Machine
 from workbench.measurement import Metric
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ class Prepared:
     """Inputs of n examples, ready for a model call, with no padding: numpy only, no tokenizer needed.
 
     tensors: input name -> n arrays without batch axis, int64 or float32 (`input_ids`: [length];
-             `pixel_values`: [3, height, width]).
+             `pixel_values`: [3, height, width]), the model's main input first. What the task itself needs to read
+             an answer may stand here too, text among it: a model is given what it knows.
     padding: input name -> value that fills a shorter example (inputs not named here have one shape).
     labels:  n labels as the task's statistics take them (ids), or None in label-free mode.
-    cards:   n small dicts for people: {"text": …} or {"image": "data:image/png;base64,…"} and "label".
+    cards:   n small dicts for people: {"text": …} or {"image": "data:image/png;base64,…"} and "label" in words.
     facts:   {"truncated": int, "max_length": int | None, "classes": [...], …}
     """
 
@@ -71,7 +73,9 @@ class Prepared:
 class Point:
     """One condition of speed. `batches` are visited in order, the same ones for every variant.
 
-    `batch` examples a call; `sequence` tokens each, or None for natural lengths.
+    `metric` is one of those that `Task.time` gives; `batch` examples a call; `sequence` tokens each, or None for
+    natural lengths. `units`: what one sample of the metric gets done (examples, tokens, seconds of sound; `rate_unit`
+    names them), for a rate beside the seconds; 0: no rate.
     """
 
     name: str
@@ -80,11 +84,18 @@ class Point:
     batch: int
     sequence: int | None
     batches: Sequence[Batch]
+    units: float = 0
+    rate_unit: str = ""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model said to n examples: `predicted` (n ids or texts), `scores` [n, classes] or [n, d] float32."""
+    """What a model said to n examples, float32 scores beside each.
+
+    predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
+               that can only be nearer or farther.
+    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none.
+    """
 
     predicted: list[Any]
     scores: np.ndarray
@@ -120,6 +131,26 @@ class Profiles(Protocol):
 
 
 @dataclass(frozen=True)
+class Written:
+    """What a session wrote: tokens, int64 [n, new], the end-of-text token last where a text ended before, then padding;
+    `first`: seconds until the first token of all n was there; `seconds`: of the whole, the first included."""
+
+    tokens: np.ndarray
+    first: float
+    seconds: float
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A session that writes, greedily and with a cache of keys and values."""
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
+        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
+        that listen or translate what their encoder takes). `ends`: stop when every text has ended; without, exactly
+        `new_tokens` are written, as timing wants it."""
+
+
+@dataclass(frozen=True)
 class Device:
     """`name` as a target says it ("cpu", "gpu"); `missing`: why it can't be used and what would add it, or ""."""
 
@@ -129,7 +160,10 @@ class Device:
 
 
 class Backend(Plugin, ABC):
+    """`promises`: what its sessions can beyond one call (`Profiles`, …): a task may ask for it."""
+
     reads: ClassVar[tuple[str, ...]]
+    promises: ClassVar[tuple[type, ...]] = ()
 
     @abstractmethod
     def devices(self) -> list[Device]: ...
@@ -137,6 +171,10 @@ class Backend(Plugin, ABC):
     @abstractmethod
     def open(self, folder: Path, device: str, threads: int, options: Any) -> Session:
         """Load the artifact in `folder`. `threads` is explicit and at least 1."""
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        """Why nobody should choose these options on this machine who does not insist, or ""."""
+        return ""
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
@@ -193,17 +231,22 @@ class Processor(Protocol):
 
 class Task(Plugin, ABC):
     """What goes in, what comes out, and when it is right. Imports neither torch nor transformers on top:
-    only `prepare`, `load` and `facts` run where those are."""
+    only `prepare`, `load` and `facts` run where those are. `asks`: promises that a session must keep for it."""
 
-    auto_class: ClassVar[str]  # e.g. "AutoModelForSequenceClassification"
+    auto_class: ClassVar[str]  # e.g. "AutoModelForSequenceClassification"; `class_for` is what others ask
     columns: ClassVar[Mapping[str, tuple[str, ...]]]  # field -> usual column names, first match wins
     inputs: ClassVar[
         tuple[tuple[str, ...], ...]
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    asks: ClassVar[tuple[type, ...]] = ()
     default_data: ClassVar[str] = ""  # compared without labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
+
+    def class_for(self, config: Mapping[str, Any]) -> str:
+        """The auto class of transformers that loads the model with this config.json."""
+        return self.auto_class
 
     @abstractmethod
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -223,8 +266,9 @@ class Task(Plugin, ABC):
         """One padded batch of these examples."""
 
     @abstractmethod
-    def read(self, outputs: Batch) -> Answers:
-        """Model outputs of one batch as answers."""
+    def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
+        """Model outputs of one batch as answers. `batch` is what was asked, with what the task keeps in it for this
+        moment (a mask, offsets); `facts` are those of the prepared inputs (classes, …)."""
 
     @abstractmethod
     def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -235,7 +279,7 @@ class Task(Plugin, ABC):
         return session.infer(batch)
 
     def time(self, session: Session, batch: Batch) -> dict[str, float]:
-        """Seconds of one answer by metric name; a task that generates adds first_token and per_token."""
+        """Seconds of one answer by metric name, "latency" among them: the metrics that `points` may name."""
         start = time.perf_counter()
         self.answer(session, batch)
         session.wait()

@@ -7,6 +7,7 @@ what it imports and how much memory it takes ends with it.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Prepared, Session, StepContext, Task
+from workbench.plugin import Answers, Batch, Prepared, Session, StepContext, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +68,13 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
 
     task = catalog.task(job["task"])
     prepared = inputs.load(Path(job["inputs"]))
-    model = getattr(transformers, task.auto_class).from_pretrained(job["model"], dtype=torch.float32).eval()
-    lengths = [sum(example.size for example in one) for one in zip(*prepared.tensors.values(), strict=True)]
+    config = json.loads((Path(job["model"]) / "config.json").read_text())
+    auto_class = getattr(transformers, task.class_for(config))
+    model = auto_class.from_pretrained(job["model"], dtype=torch.float32).eval()
+    lengths = [example.size for example in next(iter(prepared.tensors.values()))]
     middle = sorted(range(len(lengths)), key=lambda i: lengths[i])[len(lengths) // 2]
-    batch = {name: torch.from_numpy(value) for name, value in task.collate(prepared, [middle]).items()}
+    known = inspect.signature(model.forward).parameters
+    batch = {name: torch.from_numpy(value) for name, value in task.collate(prepared, [middle]).items() if name in known}
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(**batch)
     scale = (sum(lengths) / len(lengths)) / max(lengths[middle], 1)
@@ -128,7 +132,7 @@ def park(job: Job, channel: Channel) -> None:
         task.answer(session, batch)
     speed, memory = catalog.probe("speed"), catalog.probe("memory")
     ready = {**memory.measure(), **_size(Path(job["folder"])), "load_s": loaded - begin, "first_call_s": first,
-             "read_s": _read_seconds(task, outputs),
+             "read_s": _read_seconds(task, outputs, points[0].batches[0], prepared),
              "facts": session.facts(), "points": [_described(point) for point in points]}  # fmt: skip
     for batch in _one_of_each_shape(points[0].batches):  # some runtimes prepare a kernel for each new length
         task.answer(session, batch)
@@ -201,12 +205,12 @@ def _size(folder: Path) -> dict[str, Any]:
     return catalog.probe("size").measure(folder=folder)
 
 
-def _read_seconds(task: Task, outputs: Any) -> float:
+def _read_seconds(task: Task, outputs: Any, batch: Batch, prepared: Prepared) -> float:
     """Seconds of turning one batch of outputs into answers: the median of nine."""
     taken = []
     for _ in range(9):
         start = time.perf_counter()
-        task.read(outputs)
+        task.read(outputs, batch, prepared.facts)
         taken.append(time.perf_counter() - start)
     return sorted(taken)[4]
 
@@ -218,7 +222,8 @@ def _one_of_each_shape(batches: Sequence[Any]) -> list[Any]:
 
 def _described(point: Any) -> dict[str, Any]:
     return {"name": point.name, "metric": point.metric, "unit": point.unit, "batch": point.batch,
-            "sequence": point.sequence, "batches": len(point.batches)}  # fmt: skip
+            "sequence": point.sequence, "batches": len(point.batches), "units": point.units,
+            "rate_unit": point.rate_unit}  # fmt: skip
 
 
 def _hash(predicted: list[Any]) -> str:

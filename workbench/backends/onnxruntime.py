@@ -41,6 +41,7 @@ class OnnxRuntime(plugin.Backend):
     summary = "ONNX graphs on CPU and, with another build of the package, on GPU and NPU."
     needs = ("onnxruntime", "onnx")
     reads = ("onnx",)
+    promises = (plugin.Profiles,)
 
     class Options(plugin.Options):
         optimization: Literal["all", "extended", "basic", "none"] = Field(

@@ -13,6 +13,7 @@ from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
 from workbench.graph import coverage, precision, read_ir
+from workbench.machine import Machine
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -31,6 +32,7 @@ class OpenVINO(plugin.Backend):
     summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
     needs = ("openvino",)
     reads = ("openvino",)
+    promises = (plugin.Profiles,)
 
     class Options(plugin.Options):
         precision: Literal["f32", "bf16", "f16"] | None = Field(
@@ -51,6 +53,11 @@ class OpenVINO(plugin.Backend):
         found = {name.partition(".")[0]: core.get_property(name, "FULL_DEVICE_NAME") for name in core.available_devices}
         devices = [plugin.Device(name.lower(), title) for name, title in sorted(found.items())]
         return devices + [plugin.Device(name.lower(), missing=why) for name, why in WANTED.items() if name not in found]
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        if device != "cpu" or options.precision != "bf16" or machine.computes("bf16"):
+            return ""
+        return "This CPU has no bfloat16 instructions: OpenVINO would run it in f32."
 
     def open(self, folder: Path, device: str, threads: int, options: Any) -> OpenVINOSession:
         """Raises RequestError for a device that is not here, WorkbenchError for a file it cannot run."""

@@ -13,6 +13,7 @@ from workbench import plugin
 from workbench.backends.feeds import ranked
 from workbench.errors import RequestError, WorkbenchError
 from workbench.graph import bits_of
+from workbench.machine import Machine
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -26,6 +27,7 @@ class PyTorch(plugin.Backend):
     summary = "The model as transformers loads it: eval and inference mode, transformers' default attention."
     needs = ("torch", "transformers")
     reads = ("transformers",)
+    promises = (plugin.Profiles,)
 
     class Options(plugin.Options):
         auto_class: str = Field(
@@ -50,6 +52,11 @@ class PyTorch(plugin.Backend):
         if torch.backends.mps.is_available():
             found.append(plugin.Device("mps", "Apple GPU"))
         return found
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        if device != "cpu" or options.dtype != "bfloat16" or machine.computes("bf16"):
+            return ""
+        return "This CPU has no bfloat16 instructions: PyTorch would emulate them, some hundred times slower."
 
     def open(self, folder: Path, device: str, threads: int, options: Any) -> PyTorchSession:
         """Raises RequestError for a device this build lacks, WorkbenchError where the model cannot be loaded."""

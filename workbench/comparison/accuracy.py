@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from workbench import evidence
+from workbench.comparison.flips import has_scores
 from workbench.comparison.seen import Goal, Predictions
 from workbench.evidence import Interval
 from workbench.measurement import Metric
 
 AGREEMENT = Metric("agreement", binary=True)  # what stands for accuracy where there are no labels
+COSINE = Metric("cosine", unit="")  # the same where answers are vectors
 
 Accuracy = dict[str, Any]
 
@@ -18,7 +20,7 @@ def judge(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accura
     """The `accuracy` of a row that is not the baseline; values are fractions, delta = variant - baseline."""
     if list(base.ids) != list(mine.ids):
         return none(base, "It answered other examples than the baseline.")
-    return without_labels(base, mine, goal) if base.metric is None else labelled(base, mine, goal, seed)
+    return without_labels(base, mine, goal, seed) if base.metric is None else labelled(base, mine, goal, seed)
 
 
 def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accuracy:
@@ -42,9 +44,11 @@ def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Acc
     }
 
 
-def without_labels(base: Predictions, mine: Predictions, goal: Goal) -> Accuracy:
+def without_labels(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accuracy:
     """Right answers can't have become fewer than the answers that changed: so the bar may be met for certain,
     but a drop is never certain."""
+    if base.vectors:
+        return nearness(base, mine, goal, seed)
     n = len(base.ids)
     same = round(evidence.agreement(base.predicted, mine.predicted) * n)
     share = evidence.agreement_interval(same, n, confidence=goal.confidence)
@@ -59,12 +63,32 @@ def without_labels(base: Predictions, mine: Predictions, goal: Goal) -> Accuracy
         "detectable_drop": 1 - shown.lo,
         "constraint": "met" if share.lo >= 1 - goal.max_drop else "cannot_tell",
         "kl": _kl(base, mine),
-        "cosine": float(evidence.cosine(base.scores, mine.scores).mean()) if base.scores.ndim == 2 else None,
+        "cosine": float(evidence.cosine(base.scores, mine.scores).mean()) if has_scores(base) else None,
+    }
+
+
+def nearness(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Accuracy:
+    """Answers that are vectors: the mean cosine with the baseline's, of which the bar may be lost."""
+    near = evidence.cosine(base.scores, mine.scores).reshape(-1, 1)
+    change = evidence.difference_interval(COSINE, near * 0 + 1, near, seed=seed)
+    asked = change
+    if goal.confidence != 0.95:
+        asked = evidence.difference_interval(COSINE, near * 0 + 1, near, confidence=goal.confidence, seed=seed)
+    return {
+        **_head(COSINE, float(near.mean()), 1.0, len(base.ids)),
+        "delta": change.estimate,
+        "ci95": [change.lo, change.hi],
+        "agreement": None,
+        "flips": None,
+        "verdict": evidence.accuracy_verdict(change, COSINE.better, goal.max_drop),
+        "detectable_drop": change.half_width,
+        "constraint": evidence.constraint_verdict(asked, COSINE.better, goal.max_drop),
+        "kl": None,
     }
 
 
 def baseline(base: Predictions) -> Accuracy:
-    metric = base.metric or AGREEMENT
+    metric = base.metric or (COSINE if base.vectors else AGREEMENT)
     value = metric.value(base.statistics[metric.name]) if base.metric else 1.0
     flips = {"to_wrong": 0, "to_right": 0} if base.right is not None else None
     return {
@@ -76,7 +100,7 @@ def baseline(base: Predictions) -> Accuracy:
 
 def none(base: Predictions | None, reason: str) -> Accuracy:
     """All keys with nothing in them, and why."""
-    metric = (base.metric if base else None) or AGREEMENT
+    metric = (base.metric if base else None) or (COSINE if base and base.vectors else AGREEMENT)
     value = metric.value(base.statistics[metric.name]) if base and base.metric else None
     return {
         **_head(metric, None, value, 0), "delta": None, "ci95": None, "agreement": None,
@@ -104,7 +128,7 @@ def _paired(base: Predictions, mine: Predictions, change: Interval) -> dict[str,
 
 
 def _kl(base: Predictions, mine: Predictions) -> float | None:
-    fits = base.scores.ndim == 2 and base.scores.shape == mine.scores.shape and base.scores.shape[1] > 1
+    fits = has_scores(base) and base.scores.shape == mine.scores.shape and not base.vectors
     return evidence.kl_divergence(base.scores, mine.scores) if fits else None
 
 

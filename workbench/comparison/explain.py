@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.machine import NATIVE
+
 QDQ = ("QuantizeLinear", "DequantizeLinear", "FakeQuantize")
 CASTS = ("Cast", "Convert", "Reorder", "to", "_to_copy", "copy_")
 HEAVY = ("MatMul", "Gemm", "Conv", "FullyConnected", "Convolution", "Attention", "linear", "addmm", "mm", "bmm", "conv")
-FAST_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve2")
-NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 SATURATES = "x86_64"
 
 LOW_COVERAGE = 0.9  # below this share of quantized operators it is worth a sentence
@@ -110,13 +110,13 @@ def ran_in_another_precision(facts: Facts) -> str | None:
 
 
 def emulated_bf16(facts: Facts) -> str | None:
-    if "bf16" not in (facts.precision, facts.said) or not _knows(facts) or _has(facts, NATIVE_BF16):
+    if "bf16" not in (facts.precision, facts.said) or not _knows(facts) or _has(facts, NATIVE["bf16"]):
         return None
     return "This CPU has no bfloat16 instructions (AVX512-BF16, AMX or Arm BF16), so bf16 is emulated on top of fp32."
 
 
 def no_fast_int8(facts: Facts) -> str | None:
-    if not facts.has_int8 or not _knows(facts) or _has(facts, FAST_INT8):
+    if not facts.has_int8 or not _knows(facts) or _has(facts, NATIVE["int8"]):
         return None
     names = "VNNI or AMX" if facts.machine.get("architecture") == SATURATES else "dot-product or I8MM instructions"
     risk = " and U8S8 products can saturate" if facts.machine.get("architecture") == SATURATES else ""

@@ -49,7 +49,11 @@ def _kind(base_right: np.ndarray | None, variant_right: np.ndarray | None, index
 def _class_scores(predictions: Predictions) -> np.ndarray | None:
     """Probabilities [n, classes], where the answers are class ids."""
     whole = all(isinstance(answer, int) for answer in predictions.predicted)
-    return evidence.probabilities(predictions.scores) if whole and predictions.scores.ndim == 2 else None
+    return evidence.probabilities(predictions.scores) if whole and has_scores(predictions) else None
+
+
+def has_scores(predictions: Predictions) -> bool:
+    return predictions.scores.ndim == 2 and predictions.scores.shape[1] > 1
 
 
 def _answer(answer: Any, classes: Sequence[str]) -> Any:

@@ -179,13 +179,16 @@ def _gain_warning(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _point(samples: PointSamples) -> dict[str, Any]:
+    value = evidence.percentile(_calls([samples]), 0.5)
+    rate = {"rate": samples.units / value, "rate_unit": f"{samples.rate_unit}/s"} if samples.units and value else {}
     return {
         "name": samples.name,
         "metric": samples.metric,
         "unit": samples.unit,
         "batch": samples.batch,
         "sequence": samples.sequence,
-        "value": _scaled(evidence.percentile(_calls([samples]), 0.5), 1e3 if samples.unit == "ms" else 1),
+        "value": _scaled(value, 1e3 if samples.unit == "ms" else 1),
+        **rate,
     }
 
 

@@ -18,7 +18,8 @@ class Predictions:
     """What a variant answered to the n evaluation examples `ids`, in order.
 
     metrics: the headline first; empty in label-free mode. statistics: metric name -> float64 [n, k].
-    predicted: n class ids or texts. scores: float32 [n, classes] or [n, d].
+    predicted: n class ids, texts or lists; None where an answer is a vector. scores: float32 [n, classes], [n, d],
+    or [n, 0] where there are none.
     """
 
     ids: Sequence[str]
@@ -32,6 +33,11 @@ class Predictions:
         return self.metrics[0] if self.metrics else None
 
     @property
+    def vectors(self) -> bool:
+        """Whether answers are vectors, nearer to the baseline's or farther, and never equal."""
+        return bool(self.predicted) and all(answer is None for answer in self.predicted)
+
+    @property
     def right(self) -> np.ndarray | None:
         """Per example whether the answer was right [n], where one of the metrics says so."""
         binary = [metric.name for metric in self.metrics if metric.binary]
@@ -40,7 +46,8 @@ class Predictions:
 
 @dataclass(frozen=True)
 class PointSamples:
-    """Seconds by round and call at one condition; a call takes `batch` examples, `sequence` tokens each or natural."""
+    """Seconds by round and call at one condition; a call takes `batch` examples, `sequence` tokens each or natural.
+    One sample gets `units` done, which `rate_unit` names ("tokens"); 0 where no rate is said."""
 
     name: str
     rounds: Rounds
@@ -48,6 +55,8 @@ class PointSamples:
     unit: str = "s"
     batch: int = 1
     sequence: int | None = None
+    units: float = 0
+    rate_unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class Accuracy(Probe):
         scores = []
         for start in range(0, len(prepared), batch):
             indices = range(start, min(start + batch, len(prepared)))
-            answers = task.read(task.answer(session, task.collate(prepared, indices)))
+            asked = task.collate(prepared, indices)
+            answers = task.read(task.answer(session, asked), asked, prepared.facts)
             predicted += answers.predicted
             scores.append(answers.scores)
             progress(len(predicted), len(prepared), "examples")

@@ -11,6 +11,8 @@ from workbench.plugin import Probe, Progress
 
 PASSES = 4
 SIZE = 1536  # large enough to be bound by arithmetic, small enough for a few milliseconds
+SMALL = 256  # where a precision is emulated: one product of SIZE took six seconds
+PATIENCE = 0.5  # seconds a product may take
 
 
 class Peak(Probe):
@@ -25,7 +27,8 @@ class Peak(Probe):
         import torch
 
         torch.set_num_threads(threads)
-        trials = {"fp32": _gemm(torch.float32), "bf16": _gemm(torch.bfloat16), "int8": _int8(), "bandwidth": _copy()}
+        trials = {"fp32": _gemm(torch.float32), "bf16": _gemm(torch.bfloat16), "int8": _gemm(torch.int8)}
+        trials["bandwidth"] = _copy()
         peaks: dict[str, Any] = {}
         for turn in range(PASSES):  # several passes: a disturbance seldom lasts through all of them
             for name, (work, amount) in trials.items():
@@ -36,18 +39,21 @@ class Peak(Probe):
 
 
 def _gemm(dtype: Any) -> tuple[Callable[[], Any], float]:
+    """A product, and its operations: the large one, or the small one where the large one would take too long."""
+    small = _product(dtype, SMALL)
+    seconds = _best(small, budget=0.0)
+    size = SIZE if seconds and seconds * (SIZE / SMALL) ** 3 < PATIENCE else SMALL
+    return (small if size == SMALL else _product(dtype, size)), 2.0 * size**3
+
+
+def _product(dtype: Any, size: int) -> Callable[[], Any]:
     import torch
 
-    a, b = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
-    return lambda: torch.mm(a, b), 2.0 * SIZE**3
-
-
-def _int8() -> tuple[Callable[[], Any], float]:
-    import torch
-
-    a = torch.randint(-64, 64, (SIZE, SIZE), dtype=torch.int8)
-    b = torch.randint(-64, 64, (SIZE, SIZE), dtype=torch.int8)
-    return lambda: torch._int_mm(a, b), 2.0 * SIZE**3
+    if dtype == torch.int8:
+        p, q = (torch.randint(-64, 64, (size, size), dtype=torch.int8) for _ in range(2))
+        return lambda: torch._int_mm(p, q)
+    a, b = (torch.randn(size, size).to(dtype) for _ in range(2))
+    return lambda: torch.mm(a, b)
 
 
 def _copy() -> tuple[Callable[[], Any], float]:

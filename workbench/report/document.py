@@ -43,7 +43,8 @@ class Machine(Open):
 
 
 class Point(Open):
-    """Speed under one condition; `sequence` is null for inputs at their natural lengths."""
+    """Speed under one condition; `sequence` is null for inputs at their natural lengths. Beside `value` may stand
+    `rate` with its `rate_unit` ("tokens/s")."""
 
     name: str
     metric: str

@@ -59,4 +59,4 @@ class ExportOnnx(OnnxResult, plugin.Step):
             ort_fusions=None if options.fusions == "none" else options.fusions,
         )
         exporter: Any = OnnxExporter
-        return exporter().export(model, traced(context), config=config)
+        return exporter().export(model, traced(context, model), config=config)

@@ -40,7 +40,7 @@ class ExportOpenVINO(IrResult, plugin.Step):
             context.progress(1, 3, "tracing and converting")
             config = OpenVINOConfig(dynamic=options.dynamic, compress_to_fp16=options.compress_to_fp16)
             exporter: Any = OpenVINOExporter
-            exported = exporter().export(model, traced(context), config=config)
+            exported = exporter().export(model, traced(context, model), config=config)
             context.progress(2, 3, "writing")
             exported.save_pretrained(into)
         _tidy(into)

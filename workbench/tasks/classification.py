@@ -7,31 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
-from workbench.plugin import Answers, Batch, Point, Prepared, Task
+from workbench.plugin import Answers, Batch
+from workbench.tasks.one_call import OneCall, enough, labelled
 
 if TYPE_CHECKING:
     import numpy as np
 
-FEWEST_ROWS = 20
 ACCURACY = Metric("accuracy", binary=True)
 MACRO_F1 = Metric("macro_f1", combine="macro_f1")
 
 
-class Classification(Task):
+class Classification(OneCall):
     """One of several classes an input. Statistics: accuracy [n, 1] right/wrong, macro_f1 [n, 2] (label, answer)."""
 
     metrics = (ACCURACY, MACRO_F1)
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         _refuse_other_heads(config)
-        if len(rows) < FEWEST_ROWS:
-            raise RequestError(
-                f"The evaluation data has {len(rows)} rows.",
-                f"Fewer than {FEWEST_ROWS} examples can show nothing about accuracy.",
-                "Give more rows; a few hundred can see a drop of some points, 3,000 one of half a point.",
-            )
-        if any(row.get("label") is None for row in rows):
-            return self._without_labels(rows)
+        enough(rows)
+        if not labelled(rows):
+            return rows
         ids = label_ids(config)
         checked = [{**row, "label": _label_id(row["label"], ids, row["row"])} for row in rows]
         if len({row["label"] for row in checked}) == 1:
@@ -43,22 +38,7 @@ class Classification(Task):
             )
         return checked
 
-    @staticmethod
-    def _without_labels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        empty = [row["row"] for row in rows if row.get("label") is None]
-        if len(empty) < len(rows):
-            raise RequestError(
-                f"Row {empty[0]} has no label.",
-                f"{len(empty)} of {len(rows)} rows lack one.",
-                "Fill them in, or leave the label column out to compare without labels.",
-            )
-        return rows
-
-    def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
-        return {name: _stack([examples[i] for i in indices], prepared.padding.get(name))
-                for name, examples in prepared.tensors.items()}  # fmt: skip
-
-    def read(self, outputs: Batch) -> Answers:
+    def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
         """`logits` [n, classes] -> class ids and softmax probabilities."""
         import numpy as np
 
@@ -71,16 +51,6 @@ class Classification(Task):
 
         label, answer = np.asarray(labels, dtype=np.float64), np.asarray(answers.predicted, dtype=np.float64)
         return {"accuracy": (label == answer)[:, None].astype(np.float64), "macro_f1": np.stack([label, answer], 1)}
-
-    def points(
-        self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
-    ) -> list[Point]:
-        def natural(size: int) -> list[Batch]:
-            return [self.collate(prepared, order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
-
-        points = [Point("natural, batch 1", "latency", "s", 1, None, natural(1))]
-        points += [Point(f"natural, batch {n}", "latency", "s", n, None, natural(n)) for n in batches if n > 1]
-        return [point for point in points if point.batches]
 
 
 def classes_of(config: dict[str, Any]) -> list[str]:
@@ -121,15 +91,3 @@ def _refuse_other_heads(config: dict[str, Any]) -> None:
             "Accuracy here is that of one label of several classes.",
             "Take a model with two or more exclusive classes.",
         )
-
-
-def _stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
-    import numpy as np
-
-    if padding is None or len({example.shape for example in examples}) == 1:
-        return np.stack(examples)
-    length = max(len(example) for example in examples)
-    batch = np.full((len(examples), length), padding, dtype=examples[0].dtype)
-    for row, example in zip(batch, examples, strict=True):
-        row[: len(example)] = example
-    return batch

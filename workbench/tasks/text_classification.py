@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workbench.plugin import Batch, Point, Prepared
+from workbench.plugin import Point, Prepared
 from workbench.tasks.classification import Classification, classes_of
-
-if TYPE_CHECKING:
-    import numpy as np
-
-UNLIMITED = 100_000  # tokenizers without a limit say 1e30
+from workbench.tasks.tokenizer import Tokenizer, fixed_points
 
 
 class TextClassification(Classification):
@@ -52,81 +48,8 @@ class TextClassification(Classification):
     def points(
         self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
     ) -> list[Point]:
-        limit = prepared.facts.get("max_length") or UNLIMITED
         points = super().points(prepared, order, batches, sequences)
-        for sequence in sequences:
-            if sequence <= limit:
-                points += [
-                    Point(f"{sequence} tokens, batch {n}", "latency", "s", n, sequence,
-                          [filled(prepared, order, n, sequence, start) for start in range(4)])
-                    for n in batches
-                ]  # fmt: skip
-        return points
-
-
-class Tokenizer:
-    """The model's tokenizer, cutting at min(tokenizer's limit, position limit)."""
-
-    def __init__(self, model: Path) -> None:
-        from transformers import AutoConfig, AutoTokenizer
-
-        self._tokenizer = AutoTokenizer.from_pretrained(model)
-        self.max_length = position_limit(AutoConfig.from_pretrained(model), self._tokenizer.model_max_length)
-        self.truncated = 0
-
-    def __call__(self, row: dict[str, Any]) -> Batch:
-        import numpy as np
-
-        texts = (row["text"],) if "text" in row else (row["text1"], row["text2"])
-        encoded = self._tokenizer(*texts, truncation=self.max_length is not None, max_length=self.max_length,
-                                  return_overflowing_tokens=False)  # fmt: skip
-        if self.max_length and len(encoded["input_ids"]) >= self.max_length:
-            self.truncated += len(self._tokenizer(*texts, verbose=False)["input_ids"]) > self.max_length
-        return {name: np.asarray(value, dtype=np.int64) for name, value in encoded.items()}
-
-    def padding(self, example: Batch) -> dict[str, float]:
-        pad = self._tokenizer.pad_token_id
-        fill = {"input_ids": pad if pad is not None else 0, "token_type_ids": self._tokenizer.pad_token_type_id}
-        return {name: float(fill.get(name, 0)) for name in example}
-
-    def facts(self) -> dict[str, Any]:
-        return {"truncated": self.truncated, "max_length": self.max_length}
-
-
-def position_limit(config: Any, tokenizer_limit: int) -> int | None:
-    """Tokens that fit: the smaller of tokenizer limit and positions; None where neither is bounded.
-    RoBERTa-like models count positions from the padding id on, so two are not for tokens."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions and config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
-        positions -= (config.pad_token_id or 0) + 1
-    limits = [limit for limit in (positions, tokenizer_limit) if limit and limit < UNLIMITED]
-    return int(min(limits)) if limits else None
-
-
-def filled(prepared: Prepared, order: Sequence[int], batch: int, sequence: int, start: int) -> Batch:
-    """`batch` rows of exactly `sequence` real tokens: examples joined between the first and last special token."""
-    import numpy as np
-
-    rows, at = [], start * 7
-    for _ in range(batch):
-        row, at = _joined(prepared, order, sequence, at)
-        rows.append(row)
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def _joined(prepared: Prepared, order: Sequence[int], sequence: int, at: int) -> tuple[dict[str, np.ndarray], int]:
-    import numpy as np
-
-    first = order[at % len(order)]
-    parts: dict[str, list[np.ndarray]] = {name: [examples[first][:1]] for name, examples in prepared.tensors.items()}
-    length = 1
-    while length < sequence - 1:
-        index, at = order[at % len(order)], at + 1
-        for name, examples in prepared.tensors.items():
-            parts[name].append(examples[index][1:-1] if len(examples[index]) > 2 else examples[index])
-        length += len(parts["input_ids"][-1])
-    end = {name: examples[first][-1:] for name, examples in prepared.tensors.items()}
-    return {name: np.concatenate([np.concatenate(part)[: sequence - 1], end[name]]) for name, part in parts.items()}, at
+        return points + fixed_points(prepared, order, batches, sequences)
 
 
 def _card(row: dict[str, Any], classes: list[str]) -> dict[str, Any]:

@@ -1,0 +1,9 @@
+"""Tiny random models, one a task, with rows of theirs: what the matrix of tasks and backends is tried on.
+
+A family file holds `TINY`, a tuple; this list is their registration.
+"""
+
+from tests.tiny.classifiers import TINY as CLASSIFIERS
+from tests.tiny.kind import Tiny
+
+ALL: tuple[Tiny, ...] = (*CLASSIFIERS,)

@@ -1,0 +1,67 @@
+"""Tasks whose answer is one call of the model: padding, natural batches, and enough rows with a label each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import RequestError
+from workbench.plugin import Batch, Point, Prepared, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FEWEST_ROWS = 20
+
+
+class OneCall(Task):
+    """Shorter examples are filled up along their first axis; the others have one shape."""
+
+    def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
+        return {name: stack([examples[i] for i in indices], prepared.padding.get(name))
+                for name, examples in prepared.tensors.items()}  # fmt: skip
+
+    def points(
+        self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
+    ) -> list[Point]:
+        def natural(size: int) -> list[Batch]:
+            return [self.collate(prepared, order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
+
+        points = [Point("natural, batch 1", "latency", "s", 1, None, natural(1))]
+        points += [Point(f"natural, batch {n}", "latency", "s", n, None, natural(n)) for n in batches if n > 1]
+        return [point for point in points if point.batches]
+
+
+def enough(rows: Sequence[dict[str, Any]]) -> None:
+    """Raises RequestError below FEWEST_ROWS."""
+    if len(rows) < FEWEST_ROWS:
+        raise RequestError(
+            f"The evaluation data has {len(rows)} rows.",
+            f"Fewer than {FEWEST_ROWS} examples can show nothing about accuracy.",
+            "Give more rows; a few hundred can see a drop of some points, 3,000 one of half a point.",
+        )
+
+
+def labelled(rows: Sequence[dict[str, Any]], field: str = "label") -> bool:
+    """Whether the rows have a `field`. Raises RequestError, naming the first without, when only some have."""
+    empty = [row["row"] for row in rows if row.get(field) is None]
+    if empty and len(empty) < len(rows):
+        raise RequestError(
+            f"Row {empty[0]} has no {field}.",
+            f"{len(empty)} of {len(rows)} rows lack one.",
+            f"Fill them in, or leave the {field} column out to compare without labels.",
+        )
+    return not empty
+
+
+def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
+    """One array with a batch axis: filled up along the first axis with `padding`, or of one shape (None)."""
+    import numpy as np
+
+    if padding is None or len({example.shape for example in examples}) == 1:
+        return np.stack(examples)
+    length = max(len(example) for example in examples)
+    batch = np.full((len(examples), length), padding, dtype=examples[0].dtype)
+    for row, example in zip(batch, examples, strict=True):
+        row[: len(example)] = example
+    return batch
