@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,8 @@ def _text(first: dict[str, Any], again: dict[str, Any]) -> str:
     report = first["report"]
     made = [one for one in first["events"] if one["event"] == "made"]
     built_again = [one for one in again["events"] if one["event"] == "made" and not one["reused"]]
-    exports = {
-        name: sum(one["format"] == name and one["work"].startswith("make") for one in made)
-        for name in ("onnx", "openvino")
-    }
+    titles = {one["work"]: one["title"] for one in first["events"] if one["event"] == "started"}
+    steps = Counter(titles[one["work"]].removeprefix("Build: ") for one in made if one["work"].startswith("make"))
     speeds = [row["speed"] for row in report["rows"] if row["status"] == "ok"]
     widths = [(one["ci95"][1] - one["ci95"][0]) / 2 / one["speedup"] for one in speeds]
     end = first["events"][-1]["facts"]
@@ -96,8 +95,8 @@ def _text(first: dict[str, Any], again: dict[str, Any]) -> str:
         machine_line(),
         "",
         f"- First: {first['wall_s']:.0f} s. Again: {again['wall_s']:.0f} s, {len(built_again)} artifacts built.",
-        f"- Widest headline interval: ±{max(widths):.1%}. Exports and quantizations by format: {exports}; of these, "
-        f"steps called export: {_exports(first)}.",
+        f"- Widest headline interval: ±{max(widths):.1%}. Built, counted in the events: "
+        f"{', '.join(f'{step} {count}' for step, count in sorted(steps.items()))}.",
         f"- Outside the jobs: {outside:.1f} s of wall time ({outside / first['wall_s']:.1%}) and {cpu:.1f} s of CPU "
         f"({cpu / first['wall_s']:.1%} of the wall time).",
         "",
@@ -106,12 +105,6 @@ def _text(first: dict[str, Any], again: dict[str, Any]) -> str:
         "Made by `python -m benchmarks.starter`.",
         "",
     ])  # fmt: skip
-
-
-def _exports(first: dict[str, Any]) -> int:
-    """Pieces of work whose title says that they export."""
-    titles = {one["work"]: one["title"] for one in first["events"] if one["event"] == "started"}
-    return sum("export" in title for title in titles.values())
 
 
 def _readme(report: dict[str, Any]) -> None:

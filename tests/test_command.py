@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import yaml
 
 from tests import small as make
 from tests.conftest import Small, command
+from tests.hub_server import HubServer
 from workbench.faces.terminal import exit_code
 from workbench.recipe import load
 from workbench.report.document import check
@@ -144,9 +146,27 @@ def rows(*status: str) -> dict[str, Any]:
 
 
 def test_a_failed_default_only_marks_its_row_and_a_failed_named_recipe_is_1() -> None:
-    assert exit_code(rows("ok", "failed"), strict=False) == 0 and exit_code(rows("ok", "failed"), strict=True) == 1
-    assert exit_code(rows("failed", "skipped"), strict=False) == 1 and exit_code(rows("ok", "ok"), strict=True) == 0
-    assert exit_code(rows(), strict=True) == 0  # the baseline alone was asked for
+    assert exit_code(rows("ok", "failed"), named=()) == 0 and exit_code(rows("ok", "failed"), named=["0", "1"]) == 1
+    assert exit_code(rows("failed", "skipped"), named=()) == 1 and exit_code(rows("ok", "ok"), named=["0", "1"]) == 0
+    assert exit_code(rows("ok", "failed"), named=["0"]) == 0  # `-r all -r 0`: the one that failed was not named
+    assert exit_code(rows(), named=["b"]) == 0  # the baseline alone was asked for
+
+
+def test_measuring_the_machine_tells_peaks_and_resolution_with_progress(home: Path) -> None:
+    done = command("machine", "--measure")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^peaks: fp32 [\d,]+ GFLOP/s, .*bandwidth [\d,]+ GB/s$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^resolution: ±[\d.]+ %: the starter's baseline", done.stdout, re.MULTILINE), done.stdout
+    assert "Measure speed" in done.stderr
+
+
+def test_models_of_the_hub_are_searched(tmp_path: Path) -> None:
+    with HubServer() as hub:
+        hub.add("org/small-bert", {"model.safetensors": b""}, pipeline_tag="text-classification", tags=["safetensors"])
+        done = command("models", "bert", "--json", HF_ENDPOINT=hub.endpoint)
+        none = command("models", "nothing-like-it", HF_ENDPOINT=hub.endpoint)
+    assert [one["id"] for one in json.loads(done.stdout)] == ["org/small-bert"], done.stderr
+    assert none.stdout == "Nothing was found.\n"
 
 
 def test_ctrl_c_is_130_and_the_run_can_be_resumed(small: Small, warm_home: Path, tmp_path: Path) -> None:

@@ -269,6 +269,17 @@ def test_clean_leaves_what_a_living_process_is_making() -> None:
         assert mine.is_dir() and not left.exists()
 
 
+def test_clean_leaves_what_a_living_run_stands_on() -> None:
+    store = Store()
+    used, unused = "a" * 64, "b" * 64
+    for key in (used, unused):
+        kept(store, "x" * 1000, key)
+    run, _ = store.add_run("a title", {}, "f", {"work": [{"key": used}]})
+    with store.running(run):
+        assert store.clean() == 1000 and [key for key, *_ in store.sizes()] == [used]
+    assert store.clean() == 1000 and not store.sizes()
+
+
 def test_a_store_of_a_newer_version_is_refused_and_left_alone() -> None:
     store = Store()
     with sqlite3.connect(store.home / "runs.sqlite") as database:

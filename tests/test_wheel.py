@@ -40,7 +40,7 @@ def test_the_shelf_is_in_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_the_starter_is_in_the_wheel_and_can_be_planned(installed: Path, tmp_path: Path) -> None:
     plan = json.loads(_workbench(installed, tmp_path, "plan", "compare", "starter:sentiment", "--json"))
-    assert plan["data"]["evaluation"]["n"] == 5000 and len(plan["variants"]) == 9
+    assert plan["data"]["evaluation"]["n"] == 5000 and len(plan["variants"]) + len(plan["gaps"]) == 9
 
 
 def test_schemas_styles_and_targets_are_in_the_wheel(installed: Path) -> None:

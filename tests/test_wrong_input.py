@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -137,7 +138,12 @@ CASES: dict[str, Case] = {
     "a recipe with a newer schema": (lambda p: compare(p, "-r", p.recipe("recipe@1", "recipe@9")), 2, ("newer", "workbench")),
     "a recipe with a secret": (lambda p: compare(p, "-r", p.recipe("name: mine", "name: mine\nsummary: hf_abcdefghijklmnopqrstuvwx")), 2, ("secret",)),
     "a run that does not exist": (lambda p: ["show", "991231-0"], 2, ("991231-0", "workbench runs")),
-    "a report format that does not exist": (lambda p: ["report", "991231-0", "--as", "docx"], 2, ("991231-0",)),
+    "a report format that does not exist": (lambda p: ["report", "991231-0", "--as", "docx"], 2, ("docx", "Known: csv, html")),
+    "one example": (lambda p: compare(p, "--n", "1"), 2, ("1 examples", "--n")),
+    "no model's name": (lambda p: ["compare", ""], 2, ("No model was named", "starter:sentiment")),
+    "a revision of the starter": (lambda p: ["compare", "starter:sentiment@main"], 2, ("no revisions", "Say starter:sentiment")),
+    "an output folder that cannot be written": (lambda p: compare(p, "--out", "/proc/there"), 2, ("/proc cannot be written", "--out")),
+    "a negative budget": (lambda p: ["clean", "--keep-gb", "-1"], 2, ("--keep-gb",)),
 }  # fmt: skip
 
 
@@ -203,6 +209,22 @@ def test_a_store_of_a_newer_workbench_is_told(home: Path, tmp_path: Path) -> Non
     with sqlite3.connect(home / "runs.sqlite") as database:
         database.execute("PRAGMA user_version=99")
     is_told(command("runs"), 1, ("newer workbench", "Update"))
+
+
+def test_a_lock_whose_model_changed_by_one_byte_fails_at_v1(
+    place: Place, warm_run: tuple[Path, str], home: Path, tmp_path: Path
+) -> None:
+    """The file is right and its answer is FAIL: exit code 3, on stdout, level by level."""
+    store, run = warm_run
+    model = Path(shutil.copytree(place.model, tmp_path / "changed"))
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (model / "model.safetensors").write_bytes(weights)
+    file = str(store / "runs" / run / "recipes" / "onnx-fp32.yaml")
+    done = command("verify", file, "--model", str(model), "--data", str(place.rows))
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+    assert "V1 inputs" in done.stdout and "model.safetensors has other bytes" in done.stdout
+    assert done.stdout.count("failed at V1") == 4 and not list((home / "aside").iterdir())
 
 
 NO_ROOM = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from workbench.isolate import Limits
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
 from workbench.store import RunRecord, Store, write_whole
+from workbench.tasks.one_call import FEWEST_ROWS
 from workbench.verification import Tell, Verification
 
 if TYPE_CHECKING:
@@ -48,12 +50,15 @@ def request(
 ) -> Request:
     """What a person asks for, checked as far as words go. No recipes: the task's first choices, chosen by `plan`."""
     _check_max_drop(max_drop)
-    if n is not None and n < 1:
-        raise RequestError(f"{n} examples cannot be compared.", "", "Say --n with a number from 1 on.")
+    if n is not None and n < FEWEST_ROWS:
+        raise RequestError(
+            f"{n} examples can show nothing about accuracy.", "", f"Say --n with a number from {FEWEST_ROWS} on."
+        )
     if target:
         target_room.find_target(target)
-    name, _, revision = model.partition("@") if not Path(model).exists() else (model, "", "")
+    name, revision = _model(model)
     chosen = [_recipe(one) for one in recipes if one != ALL]
+    named = tuple(one.name for one in (*chosen, *([_recipe(baseline)] if baseline else [])))
     if ALL in recipes:
         chosen += [one for one in shelf() if one.name not in {kept.name for kept in chosen}]
     base = _recipe(baseline) if baseline else _recipe("pytorch-fp32")
@@ -61,7 +66,7 @@ def request(
     return Request(
         model=name, revision=revision or None, recipes=tuple(documents[1:]), baseline=documents[0], task=task,
         data=data,
-        calibration=calibration, fields=dict(fields or {}), named=bool(chosen) and ALL not in recipes,
+        calibration=calibration, fields=dict(fields or {}), named=named,
         max_drop=max_drop,
         target=target, n=n, quick=quick, fresh=fresh,
     )  # fmt: skip
@@ -176,6 +181,18 @@ def _check_max_drop(value: float | None) -> None:
         )
 
 
+def _model(given: str) -> tuple[str, str]:
+    """(name, revision or "")"""
+    if not given.strip():
+        raise RequestError("No model was named.", "", "Give a Hub id, a folder, or starter:sentiment.")
+    if Path(given).exists():
+        return given, ""
+    name, _, revision = given.partition("@")
+    if revision and name.startswith("starter:"):
+        raise RequestError(f"{name} has no revisions.", "It comes with the workbench.", f"Say {name}.")
+    return name, revision
+
+
 def _recipe(given: str | Path | Recipe) -> Recipe:
     return given if isinstance(given, Recipe) else recipes.find_recipe(given)
 
@@ -259,8 +276,8 @@ def comparison(run: str, store: Store | None = None) -> Comparison:
 
 def render(run: str, format: str, store: Store | None = None) -> str:
     """A run's report as html, md, json or csv."""
-    said, details = report(run, store)
-    return catalog.renderer(format).render(said, details)
+    renderer = catalog.renderer(format)
+    return renderer.render(*report(run, store))
 
 
 def recipe_file(run: str, row: str, store: Store | None = None) -> Path:
@@ -281,12 +298,13 @@ def check_out(out: Path) -> None:
         raise RequestError(
             f"{beginning} is a file.", "Results are written into a folder.", "Name another folder with --out."
         )
-    import os
-
-    if not os.access(beginning, os.W_OK):
+    try:
+        with tempfile.TemporaryFile(dir=beginning):
+            pass
+    except OSError as error:
         raise RequestError(
-            f"{beginning} cannot be written.", "The permission is missing.", "Name another folder with --out."
-        )
+            f"{beginning} cannot be written.", f"{error.strerror}.", "Name another folder with --out."
+        ) from None
 
 
 def take(run: str, out: Path, store: Store | None = None, models: bool = True) -> Path:
@@ -375,11 +393,13 @@ def machine_facts() -> dict[str, Any]:
     return machine.this_machine().to_dict() | {"threads": machine.auto_threads()}
 
 
-def measured_machine(store: Store | None = None) -> dict[str, Any]:
-    """{"peaks", "resolution"}: the starter's baseline against itself. Takes about a minute."""
-    run = submit(plan(request(STARTER, ["pytorch-fp32"], n=50, quick=True), store), store)
-    for _ in follow(run, store=store):
-        pass
+def submit_resolution(store: Store | None = None) -> str:
+    """Begin to measure the machine, about a minute: peaks, and the starter's baseline against itself. A run's id."""
+    return submit(plan(request(STARTER, ["pytorch-fp32"], n=50, quick=True), store), store)
+
+
+def measured_machine(run: str, store: Store | None = None) -> dict[str, Any]:
+    """{"peaks": operations/s and bytes/s, "resolution"} of such a run when it has ended."""
     said, _ = report(run, store)
     return {"peaks": said["machine"]["peaks"], "resolution": said["resolution"]}
 

@@ -46,7 +46,7 @@ class Request:
     model_at: str | None = None  # folder that holds a `local:` model
     data_at: str | None = None
     calibration_at: str | None = None
-    named: bool = False  # the recipes were named, not defaults
+    named: tuple[str, ...] = ()  # recipes that a person named; the others are defaults
     max_drop: float | None = None
     target: str | None = None
     n: int | None = None
@@ -146,7 +146,7 @@ class Plan:
         kinds = {"Prepare": Prepare, "Make": Make, "Measure": Measure}
         work = tuple(kinds[one.pop("kind")](**one | {"after": tuple(one["after"])}) for one in map(dict, data["work"]))
         variants = tuple(Variant(**one | {"chain": tuple(one["chain"])}) for one in data["variants"])
-        listed = {key: tuple(data["request"].get(key, ())) for key in ("recipes", "formats", "notes")}
+        listed = {key: tuple(data["request"].get(key, ())) for key in ("recipes", "named", "formats", "notes")}
         request = Request(**data["request"] | listed)
         rest = {"work": work, "variants": variants, "request": request}
         rest |= {"gaps": tuple(Gap(**gap) for gap in data["gaps"]), "warnings": tuple(data["warnings"])}
@@ -314,7 +314,8 @@ class _Planner:
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
         reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
-        if not self.request.named and (warning := backend.unsuited(recipe.spec.target.device, options, self.machine)):
+        warning = backend.unsuited(recipe.spec.target.device, options, self.machine)
+        if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
             self.gaps.append(Gap(name, reason))
@@ -323,15 +324,22 @@ class _Planner:
         if any(step.calibrates for step, _ in steps):
             calibration = self._calibration(recipe, info, data)
         chain = self._chain(recipe, steps, calibration)
-        threads = recipe.spec.target.threads
+        threads = self._threads(recipe)
         backend_options = options.model_dump(mode="json")
         if "auto_class" in type(options).model_fields:
             backend_options["auto_class"] = self.task.class_for(info["config"])
         return Variant(
             name=name, recipe=recipe.to_dict(), artifact=chain[-1], chain=tuple(chain), backend=backend.name,
-            device=recipe.spec.target.device, threads=machine.auto_threads() if threads == "auto" else int(threads),
+            device=recipe.spec.target.device, threads=threads,
             options=backend_options, calibration=calibration,
         )  # fmt: skip
+
+    def _threads(self, recipe: Recipe) -> int:
+        """Never left to the runtime; more than there are cores is a warning."""
+        auto, asked = machine.auto_threads(), recipe.spec.target.threads
+        if asked != "auto" and int(asked) > auto:
+            self.warnings.append(f"{recipe.name} asks for {asked} threads; this machine has {auto} cores for them.")
+        return auto if asked == "auto" else int(asked)
 
     def _impossible(self, recipe: Recipe, steps: list[Step], backend: Backend, data: dict[str, Any]) -> str:
         lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})

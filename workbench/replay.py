@@ -39,7 +39,7 @@ def request_of(recipe: Recipe, store: Store, *, model: str | None = None, data: 
     found |= _calibration(recipe, store, data, calibration, pinned)
     n = evaluation.select.n if evaluation else "all"
     return Request(
-        recipes=(asked,), baseline=baseline, named=True, n=None if n == "all" else int(n), verb=verb,
+        recipes=(asked,), baseline=baseline, named=(recipe.name,), n=None if n == "all" else int(n), verb=verb,
         data_seed=evaluation.select.seed if evaluation else 7, quick=recipe.spec.measure.quick, **found,
     )  # fmt: skip
 
@@ -51,7 +51,9 @@ def build_request(recipe: Recipe, store: Store, *, model: str | None, data: str 
     asked = planning.as_asked(recipe, None, None).to_dict()
     if not any(catalog.step(step.use).calibrates for step in recipe.spec.steps):
         found = _model(recipe, store, model, pinned)
-        return Request(recipes=(asked,), baseline=asked, named=True, n=TRACED, hold_out=False, verb="load", **found)
+        return Request(
+            recipes=(asked,), baseline=asked, named=(recipe.name,), n=TRACED, hold_out=False, verb="load", **found
+        )  # fmt: skip
     if recipe.spec.data is None and not (data or calibration):
         raise RequestError(f"{recipe.name} calibrates, and names no data.", "", "Give --data or --calibration.")
     whole = request_of(recipe, store, model=model, data=data, calibration=calibration, pinned=pinned, verb="load")

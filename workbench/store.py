@@ -16,6 +16,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -306,20 +307,28 @@ class Store:
         return sorted(found, key=lambda entry: entry[3])
 
     def clean(self, keep_bytes: int = 0) -> int:
-        """Free room: what was left aside, then the oldest artifacts until `keep_bytes` stay. Returns bytes freed."""
+        """Free room: what was left aside, then the oldest artifacts until `keep_bytes` stay; never what a living run
+        stands on. Returns bytes freed."""
         freed = 0
         for folder in (self.home / "aside").iterdir():
             if not _process_lives(folder.name.partition("-")[0]):
                 freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
                 shutil.rmtree(folder, ignore_errors=True)
-        sizes = self.sizes()
+        sizes, in_use = self.sizes(), self._in_use()
         total = sum(size for _, _, size, _ in sizes)
         for key, _, size, _ in sizes:
             if total <= keep_bytes:
                 break
+            if key in in_use:
+                continue
             self.forget(key)
             total, freed = total - size, freed + size
         return freed
+
+    def _in_use(self) -> set[str]:
+        """Every key in the plan of a living run."""
+        plans = (self.run_folder(one.id) / "plan.json" for one in self.runs() if self.alive(one.id))
+        return {key for plan in plans for key in re.findall(r'"([0-9a-f]{64})"', plan.read_text())}
 
 
 def _process_lives(pid: str) -> bool:

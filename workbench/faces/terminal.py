@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workbench.planning import Plan, Request
     from workbench.store import Store
 
@@ -65,7 +67,7 @@ def try_(out: Out = None, quick: Quick = False, fresh: Fresh = False, json_: Jso
     """Compare the first-choice recipes on the starter model and its data. Needs no network."""
     from workbench import bench
 
-    _compare(bench.request(bench.STARTER, fresh=fresh, quick=quick), out, json_, strict=False)
+    _compare(bench.request(bench.STARTER, fresh=fresh, quick=quick), out, json_)
 
 
 @app.command()
@@ -76,7 +78,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Measure several recipes of one model against its baseline: speed and accuracy, side by side."""
     request = _request(model, recipe, baseline, task, data, calibration, fields, target, max_drop, n, fresh, quick)
-    _compare(request, out, json_, strict=request.named)
+    _compare(request, out, json_)
 
 
 @app.command()
@@ -98,7 +100,7 @@ def run(
     id = bench.submit(plan, store)
     _say(f"Run {id}: {plan.model['id']}, {file.name}, n = {plan.data['evaluation']['n']:,}.")
     _watch(id, plan, store)
-    code = _finish(id, out or Path("runs") / id, json_, True, store)
+    code = _finish(id, out or Path("runs") / id, json_, request.named, store)
     if code == OK and (missed := bench.missed(file, bench.report(id, store)[0])):
         _say(f"Missed for certain: {', '.join(missed)}.")
         code = MISSED
@@ -128,7 +130,7 @@ def verify(
         else:
             screen.after(said)
 
-    if reuse:
+    if reuse and not isolated:  # both at once are refused
         _say("What the store has is reused: this does not show that it can be built again.")
     try:
         found = bench.verify(
@@ -186,7 +188,7 @@ def _fields(text: str) -> dict[str, str]:
     return {name.strip(): column.strip() for name, _, column in pairs}
 
 
-def _compare(request: Request, out: Path | None, json_: bool, strict: bool) -> NoReturn:
+def _compare(request: Request, out: Path | None, json_: bool) -> NoReturn:
     """Plan, submit, follow, write and show; ends with the exit code of the contract."""
     from workbench import bench
     from workbench.store import Store
@@ -198,7 +200,7 @@ def _compare(request: Request, out: Path | None, json_: bool, strict: bool) -> N
     run = bench.submit(plan, store)
     _say(f"Run {run}: {plan.model['id']}, {len(plan.variants)} variants, n = {plan.data['evaluation']['n']:,}.")
     _watch(run, plan, store)
-    raise typer.Exit(_finish(run, out or Path("runs") / run, json_, strict, store))
+    raise typer.Exit(_finish(run, out or Path("runs") / run, json_, request.named, store))
 
 
 def _watch(run: str, plan: Plan, store: Store, again: bool = False) -> None:
@@ -220,7 +222,7 @@ def _watch(run: str, plan: Plan, store: Store, again: bool = False) -> None:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _finish(run: str, out: Path, json_: bool, strict: bool, store: Store) -> int:
+def _finish(run: str, out: Path, json_: bool, named: Sequence[str], store: Store) -> int:
     from workbench import bench
 
     record = store.run(run)
@@ -233,13 +235,13 @@ def _finish(run: str, out: Path, json_: bool, strict: bool, store: Store) -> int
         _print_json(report)
     else:
         _show(report, details, out)
-    return exit_code(report, strict)
+    return exit_code(report, named)
 
 
-def exit_code(report: dict[str, Any], strict: bool) -> int:
-    """0 when the baseline and another row finished; 1 when a named recipe failed or nothing did."""
+def exit_code(report: dict[str, Any], named: Sequence[str]) -> int:
+    """0 when the baseline and another row finished; 1 when a recipe in `named` failed or nothing did."""
     others = [row for row in report["rows"] if row["name"] != report["baseline"]]
-    if strict and any(row["status"] != "ok" for row in others):
+    if any(row["status"] != "ok" and row["name"].partition("~")[0] in named for row in others):
         return FAILED
     return OK if not others or any(row["status"] == "ok" for row in others) else FAILED
 
@@ -343,9 +345,10 @@ def resume(run: Run, out: Out = None, json_: Json = False) -> None:
 
     store = Store()
     record = store.run(run)
+    plan = bench.plan_of(record.id, store)
     bench.resume(record.id, store)
-    _watch(record.id, bench.plan_of(record.id, store), store, again=True)
-    raise typer.Exit(_finish(record.id, out or Path("runs") / record.id, json_, False, store))
+    _watch(record.id, plan, store, again=True)
+    raise typer.Exit(_finish(record.id, out or Path("runs") / record.id, json_, plan.request.named, store))
 
 
 @app.command()
@@ -366,13 +369,20 @@ def report(run: Run, as_: Annotated[str, typer.Option("--as", help="html, md, js
 
 @app.command()
 def clean(
-    keep_gb: Annotated[float, typer.Option(help="Keep so many GB of the newest artifacts.")] = 0.0, json_: Json = False
+    keep_gb: Annotated[float, typer.Option(min=0, help="Keep so many GB of the newest artifacts.")] = 0.0,
+    json_: Json = False,
 ) -> None:
-    """Free room: remove built artifacts from the store, the oldest first. Runs and reports stay."""
+    """Free room: remove built artifacts from the store, the oldest first. Runs and reports stay, and so does what a
+    run that goes on stands on."""
     from workbench.store import Store
 
-    freed = Store().clean(int(keep_gb * 1e9))
-    _print_json({"freed_bytes": freed}) if json_ else print(f"{freed / 1e6:.0f} MB freed.")
+    store = Store()
+    freed = store.clean(int(keep_gb * 1e9))
+    kept = sum(size for _, _, size, _ in store.sizes())
+    if json_:
+        _print_json({"freed_bytes": freed, "kept_bytes": kept})
+    else:
+        print(f"{freed / 1e6:.0f} MB freed, {kept / 1e6:.0f} MB kept.")
 
 
 # ---- what there is ------------------------------------------------------------------------------
@@ -472,12 +482,40 @@ def machine_(
     """Facts of this machine."""
     from workbench import bench
 
-    facts = bench.machine_facts() | (bench.measured_machine() if measure else {})
+    facts = bench.machine_facts()
+    if measure:
+        facts |= _measured_machine()
     if json_:
         _print_json(facts)
         return
-    for name, value in facts.items():
-        print(f"{name}: {', '.join(value) if isinstance(value, list | tuple) else value}")
+    for name, value in (facts | _measured_words(facts)).items():
+        print(f"{name}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+
+
+def _measured_machine() -> dict[str, Any]:
+    from workbench import bench
+    from workbench.store import Store
+
+    store = Store()
+    run = bench.submit_resolution(store)
+    _watch(run, bench.plan_of(run, store), store)
+    if store.run(run).status != "ok":
+        _explain_failure(run, store)
+        raise typer.Exit(FAILED)
+    return bench.measured_machine(run, store)
+
+
+def _measured_words(facts: dict[str, Any]) -> dict[str, str]:
+    """Peaks and resolution as a person reads them."""
+    from workbench import words
+
+    if "peaks" not in facts:
+        return {}
+    units = {"bandwidth": "GB/s"}
+    peaks = [f"{name} {value / 1e9:,.0f} {units.get(name, 'GFLOP/s')}" for name, value in facts["peaks"].items()]
+    lo, hi = facts["resolution"]["aa_ci95"]
+    return {"peaks": ", ".join(peaks), "memory_bytes": f"{facts['memory_bytes'] / 1e9:.1f} GB",
+            "resolution": f"±{words.percent((hi - lo) / 2, 1)}: the starter's baseline against itself"}  # fmt: skip
 
 
 # ---- the way out --------------------------------------------------------------------------------

@@ -42,13 +42,29 @@ def _verdicts(report: Report) -> str:
     )
 
 
+STOPS = {
+    "half_width": "Measuring stopped when every interval was narrow enough",
+    "time_cap": "Measuring stopped at its time cap",
+    "rounds": "Measuring stopped at its number of rounds",
+}
+
+
+def _stopped(report: Report) -> str:
+    """Why no more rounds were measured, and how wide the widest interval then was."""
+    measuring = report.get("measuring") or {}
+    width = measuring.get("half_width")
+    if measuring.get("stopped") not in STOPS or width is None:
+        return ""
+    return f" {STOPS[measuring['stopped']]}: {measuring['rounds']} rounds, ±{words.percent(width, 1)} at the widest."
+
+
 def _speed(report: Report) -> str:
     return (
         "Speed: one model call from prepared inputs to outputs, batch 1, natural lengths. "
         "Variants run in processes of their own, in interleaved rounds; "
         "the ratio against the baseline of the same round, with a hierarchical bootstrap over "
         "rounds. The baseline runs twice a round (A/A)."
-    )
+    ) + _stopped(report)
 
 
 def _accuracy(report: Report) -> str:
