@@ -185,7 +185,8 @@ class Pretended(block._Block):
                          Path(), lambda *_: None)  # fmt: skip
         self.seconds, self.turns = seconds, 0
         self.seats = {name: _Pretending(self, name) for name in VARIANTS}  # type: ignore[misc]
-        self.variants = {name: {"ready": {}, "points": [[]], "error": None} for name in VARIANTS}
+        self.variants = {name: {"ready": {"points": [{"metric": "latency"}]}, "points": [[]], "error": None}
+                         for name in VARIANTS}  # fmt: skip
         self.again = [[]]
 
 
@@ -221,3 +222,11 @@ def test_measuring_stops_at_the_most_rounds_or_at_the_time_cap() -> None:
     capped = stopped({"time_cap_s": 1e-9}, noisy(0.5))
     assert capped.stopped == "time_cap" and len(capped.rounds) == 3  # with fewer there is no interval
     assert capped.half_width < float("inf")
+
+
+def test_the_time_cap_grows_with_variants_beyond_nine() -> None:
+    def cap(count: int) -> float:
+        request = {"variants": [{"bytes": 1}] * count, "measure": {"time_cap_s": 60}, "seed": 1, "examples": 10}
+        return block._Block(request, Path(), lambda *_: None).cap
+
+    assert (cap(2), cap(9), cap(18)) == (60, 60, 120)

@@ -28,6 +28,7 @@ HEADLINE = 0
 POINT_ROUNDS, POINT_CALLS = 6, 2  # of the points that are not the headline
 TURN_LIMIT = 900.0  # seconds that loading, or one turn, may take
 LOOK_EVERY = 5  # rounds between two looks at the stopping rule
+FULL_TABLE = 9  # variants that the time cap is meant for; more share no smaller one
 PARKED_SHARE = 0.7  # of memory that parked models may take together
 OVERHEAD = 400 << 20  # bytes of interpreter and runtime a parked worker
 FOREIGN_FLAG, STEAL_FLAG = 0.10, 0.02  # shares of all cores' time in a round
@@ -63,6 +64,7 @@ class _Block:
         self.again: list[list[list[float]]] = []
         self.processing: list[list[float]] = []
         self.rounds: list[dict[str, Any]] = []
+        self.cap = self.settings["time_cap_s"] * max(1.0, len(request["variants"]) / FULL_TABLE)
         self.watch = _LoadWatch()
         self.stopped, self.half_width = "rounds", float("inf")
 
@@ -131,18 +133,18 @@ class _Block:
                 if self.half_width <= settings["target_half_width"]:
                     self.stopped = "half_width"
                     break
-            if spent > settings["time_cap_s"] and number + 1 >= evidence.MIN_ROUNDS:
+            if spent > self.cap and number + 1 >= evidence.MIN_ROUNDS:
                 self.stopped = "time_cap"
                 break
             shown = f"round {number + 1}" + (f", ±{self.half_width:.1%}" if self.half_width < 1 else "")
-            self.say(spent, settings["time_cap_s"], shown)
+            self.say(spent, self.cap, shown)
         self.watch.close()
         self.half_width = self._widest()
 
     def others(self) -> None:
         """The other points: few rounds each, within a third of the headline's time in all."""
         points = self.variants[self.baseline]["ready"]["points"]
-        until = time.monotonic() + self.settings["time_cap_s"] / 3
+        until = time.monotonic() + self.cap / 3
         for index in range(1, len(points)):
             for number in range(POINT_ROUNDS):
                 if time.monotonic() > until and number >= 3:

@@ -259,7 +259,11 @@ class Measure(Keys):
     target_half_width: Share = Field(
         default=0.015, description="Stop when every speed-up's interval is within ± this share."
     )
-    time_cap_s: float = Field(default=60, gt=0, description="Stop measuring speed after this many seconds.")
+    time_cap_s: float = Field(
+        default=60,
+        gt=0,
+        description="Stop measuring speed after this many seconds; more than nine variants take longer in proportion.",
+    )
     batches: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(1, 8), min_length=1, description="Batch sizes of the further points."
     )
