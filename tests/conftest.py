@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The measuring lock lies in TMPDIR: tests wait for no run of anybody else."""
     folder = tmp_path_factory.mktemp("tmp")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # begun in the background, it would be ignored below us
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder))
         patch.setattr(tempfile, "tempdir", None)
