@@ -9,7 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import catalog, environment, hub, inventory, isolate, loading, machine, planning, replay, running, verification
+from workbench import (
+    catalog,
+    environment,
+    hub,
+    inventory,
+    isolate,
+    loading,
+    machine,
+    planning,
+    replay,
+    running,
+    verification,
+)
 from workbench import recipe as recipes
 from workbench import target as target_room
 from workbench.errors import RequestError, WorkbenchError

@@ -43,7 +43,9 @@ def python_minor() -> str:
 def pipeline_tasks() -> frozenset[str]:
     """Tasks that the installed transformers has a pipeline for, read from its source: importing it takes a second."""
     found = importlib.util.find_spec("transformers")
-    files = [Path(folder) / "pipelines" / "__init__.py" for folder in (found and found.submodule_search_locations) or ()]
+    files = [
+        Path(folder) / "pipelines" / "__init__.py" for folder in (found and found.submodule_search_locations) or ()
+    ]
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     return frozenset(name for tree in trees for node in tree.body for name in _keys(node, "SUPPORTED_TASKS"))
 

@@ -29,7 +29,11 @@ def matrix() -> str:
     rows = [_cells([f"`{task}`", *(_cell(task, name, reasons) for name in names)]) for task in catalog.tasks()]
     head = [_cells(["task", *(f"`{name}`" for name in names)]), _cells(["---", *(":-:" for _ in names)])]
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
-    below = ["Made by `python -m workbench.manual`. Gaps, and why:", "", *notes, ""] if notes else ["Made by `python -m workbench.manual`. No task has a gap.", ""]
+    below = (
+        ["Made by `python -m workbench.manual`. Gaps, and why:", "", *notes, ""]
+        if notes
+        else ["Made by `python -m workbench.manual`. No task has a gap.", ""]
+    )
     return "\n".join([BEGIN, "", *head, *rows, "", *below, END])
 
 
@@ -59,8 +63,8 @@ def with_matrix(page: str) -> str:
 
 OPENING = """# Options
 
-What a recipe may say of a step (`steps: [{use: …}]`) and of a backend (`target: {backend: …, options: {…}}`). This page is
-made from the plug-ins: `python -m workbench.manual` writes it. `workbench backends` shows the same for what is installed.
+What a recipe may say of a step (`steps: [{use: …}]`) and of a backend (`target: {backend: …, options: {…}}`).
+This page is made from the plug-ins by `python -m workbench.manual`; `workbench backends` shows what is installed.
 """
 
 

@@ -503,7 +503,8 @@ def refuse_elsewhere(plan: Plan) -> None:
             raise RequestError(
                 f"This machine is no {name}; {missing}.",
                 "What was not measured there is never shown as if it was.",
-                f"`workbench targets {name}` tells what can be built for it." if never
+                f"`workbench targets {name}` tells what can be built for it."
+                if never
                 else f"{run}; `workbench targets {name}` tells what suits it.",
             )
 

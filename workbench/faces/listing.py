@@ -53,7 +53,11 @@ def tasks(console: Console, found: list[Facts]) -> None:
         _row(table, said["name"], ", ".join(one["name"] for one in said["metrics"]), takes,
              f"{runs} of {len(said['backends'])}", "yes" if said["pipeline"] else "no")  # fmt: skip
     console.print(table)
-    _say(console, "Pipeline: whether transformers has one. Below: usual names of columns; `--fields` names others.", "dim")
+    _say(
+        console,
+        "Pipeline: whether transformers has one. Below: usual names of columns; `--fields` names others.",
+        "dim",
+    )
     for said in found:
         data = f"; without data: {said['default_data']}" if said["default_data"] else "; data must be given"
         _say(console, f"{said['name']}: {_columns(said)}{data}; {len(said['recipes'])} recipes")
@@ -121,7 +125,9 @@ def targets(console: Console, found: list[Facts]) -> None:
     machine(console, found[0]["machine"])
     table = _table("Target", "What it is", "First to try", "Here")
     for said in found[1:]:
-        _row(table, said["name"], said["summary"], *(said["recipes"] or ["none yet"])[:1], "" if said["missing"] else YES)
+        _row(
+            table, said["name"], said["summary"], *(said["recipes"] or ["none yet"])[:1], "" if said["missing"] else YES
+        )
     console.print(table)
     _say(console, "`workbench targets NAME` tells what suits it and why, with sources, and what this machine lacks.")
     _say(console, "Nothing that was not measured on such a machine is shown for it.", "dim")
@@ -147,7 +153,10 @@ def machine(console: Console, facts: Facts) -> None:
 def target(console: Console, said: Facts) -> None:
     """One machine class in full, with its sources."""
     _say(console, f"{said['name']}: {said['summary']}", "bold")
-    _say(console, f"  {NO} This machine is none; {said['missing']}." if said["missing"] else f"  {YES} This machine is one.")
+    _say(
+        console,
+        f"  {NO} This machine is none; {said['missing']}." if said["missing"] else f"  {YES} This machine is one.",
+    )
     if "machine" in said:
         machine(console, said["machine"])
     for one in said["suits"]:
@@ -155,7 +164,11 @@ def target(console: Console, said: Facts) -> None:
     for one in said["unsuited"]:
         _say(console, f"  {NO} {', '.join(one['recipes'])}: {one['why']}")
         _source(console, one)
-    for title, key in (("Build here", "build_here"), ("Measure there", "measure_there"), ("Good to know", "good_to_know")):
+    for title, key in (
+        ("Build here", "build_here"),
+        ("Measure there", "measure_there"),
+        ("Good to know", "good_to_know"),
+    ):
         if said[key]:
             _say(console, f"  {title}: {said[key]}")
     if said["recipes"] and not said["never"]:
