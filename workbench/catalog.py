@@ -108,6 +108,44 @@ def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:
     return {device.name: {"description": device.description, "missing": device.missing} for device in found}
 
 
+def options(plugin: Plugin) -> list[dict[str, Any]]:
+    """Every option of a plug-in, for the lists, the manual and the form: {"name", "type" in words, "default",
+    "description", "search": the values worth searching}."""
+    schema = plugin.Options.model_json_schema()
+    kinds = schema.get("$defs", {})
+    plain = plugin.Options.model_construct().model_dump(mode="json", warnings=False)
+    return [
+        {"name": name, "type": _type(said, kinds), "default": plain.get(name),
+         "description": said.get("description", ""), "search": said.get("search", [])}
+        for name, said in schema.get("properties", {}).items()
+    ]  # fmt: skip
+
+
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false",
+         "object": "mapping", "null": "empty"}  # fmt: skip
+
+
+def _type(said: dict[str, Any], kinds: dict[str, Any]) -> str:
+    """JSON Schema in words: "whole number from 1 on, or empty"."""
+    if "$ref" in said:
+        said = kinds[said["$ref"].rsplit("/", 1)[-1]]
+    if choices := said.get("anyOf") or said.get("allOf"):
+        return ", or ".join(_type(one, kinds) for one in choices)
+    if values := said.get("enum") or [said[key] for key in ("const",) if key in said]:
+        return " / ".join(f"`{value}`" for value in values)
+    if said.get("type") == "array":
+        return f"list of {_type(said.get('items', {}), kinds)}"
+    return TYPES.get(said.get("type", ""), "any value") + _bounds(said)
+
+
+def _bounds(said: dict[str, Any]) -> str:
+    low, high = said.get("minimum", said.get("exclusiveMinimum")), said.get("maximum", said.get("exclusiveMaximum"))
+    above = "" if low is None else f" from {low:g}" if "minimum" in said else f" above {low:g}"
+    if high is None:
+        return f"{above} on" if "minimum" in said else above
+    return f"{above} to {high:g}" if "maximum" in said else f"{above} below {high:g}"
+
+
 def options_of(plugin: Plugin, given: dict[str, Any], where: str) -> Any:
     """The plug-in's options from plain values, defaults filled in. Raises RequestError naming the field."""
     from pydantic import ValidationError

@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench import catalog, environment, hub, isolate, machine
 from workbench import recipe as recipes
+from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
 from workbench.errors import RequestError
 from workbench.hub import jobs
@@ -125,6 +126,7 @@ class Plan:
     measure: dict[str, Any]
     machine: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    target: dict[str, Any] = field(default_factory=dict)  # of a target that was asked for: `_target_facts`
 
     @property
     def baseline(self) -> Variant:
@@ -162,6 +164,8 @@ class _Planner:
     def __init__(self, request: Request, store: Store, log: Path) -> None:
         self.request, self.store, self.log = request, store, log
         self.machine: Machine = machine.this_machine()
+        self.target = targets.find_target(request.target) if request.target else None
+        self.there = targets.like(self.target, self.machine) if self.target else self.machine
         self.baseline = recipes.from_dict(request.baseline)
         self.recipes = [recipes.from_dict(one) for one in request.recipes]  # none: the task's first choices
         self.work: dict[str, Work] = {}
@@ -173,6 +177,8 @@ class _Planner:
         self.task: Task = catalog.task(info["task"])
         if not self.recipes:
             self.recipes = self._first_choices()
+        if self.target and not self.request.named:
+            self.recipes = self._suited(self.target)
         named = _named(
             [self.baseline, *(one for one in self.recipes if one.spec_sha256() != self.baseline.spec_sha256())]
         )
@@ -190,6 +196,7 @@ class _Planner:
             request=self.request, task=self.task.name, model=info, data=data, variants=kept,
             work=tuple(self.work.values()), gaps=tuple(self.gaps), cost=self._cost(info, data, measure, len(kept)),
             measure=measure, machine=self.machine.to_dict(), warnings=tuple(self.warnings),
+            target=self._target_facts(self.target) if self.target else {},
         )  # fmt: skip
 
     def _no_baseline(self) -> RequestError:
@@ -208,6 +215,28 @@ class _Planner:
                 "Name recipes with -r, or write one of your own.",
             )
         return [as_asked(one, self.request.max_drop, self.request.target) for one in found]
+
+    # ---- the target
+
+    def _suited(self, wanted: targets.MachineClass) -> list[Recipe]:
+        """The recipes that suit the target, best first; the others become gaps."""
+        kept = []
+        for recipe in self.recipes:
+            reason = targets.unsuited(wanted, recipe) if recipe.name != self.baseline.name else ""
+            if reason:
+                self.gaps.append(Gap(recipe.name, f"{reason} `-r {recipe.name}` takes it all the same."))
+            else:
+                kept.append(recipe)
+        return sorted(kept, key=lambda recipe: targets.place(wanted, recipe))
+
+    def _target_facts(self, wanted: targets.MachineClass) -> dict[str, Any]:
+        """{"name", "missing": why this machine is not one, "suited": {recipe: {"why", "source"}} of those planned,
+        "lacking": what the shelf has not for it}."""
+        known = {recipe.name for recipe in self.recipes}
+        suited = {name: {"why": one.why, "source": str(one.source)}
+                  for name, one in wanted.suited().items() if name in known}  # fmt: skip
+        return {"name": wanted.name, "missing": targets.lacks(wanted, self.machine), "suited": suited,
+                "lacking": [f"{one.runtime}: {one.lacking}" for one in wanted.suits if one.lacking]}  # fmt: skip
 
     # ---- model and data
 
@@ -314,7 +343,7 @@ class _Planner:
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
         reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
-        warning = backend.unsuited(recipe.spec.target.device, options, self.machine)
+        warning = backend.unsuited(recipe.spec.target.device, options, self.there)
         if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
@@ -355,7 +384,7 @@ class _Planner:
                 return f"The step {step.name} takes {' or '.join(step.takes)}, not {format}."
         if formats[-1] not in (ANY, *backend.reads):
             return f"The backend {backend.name} reads {' or '.join(backend.reads)}, not {formats[-1]}."
-        return self._no_device(recipe.spec.target.device, backend)
+        return "" if self.there is not self.machine else self._no_device(recipe.spec.target.device, backend)
 
     def _no_device(self, device: str, backend: Backend) -> str:
         if device == "cpu":
@@ -469,6 +498,23 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)
+
+
+def refuse_elsewhere(plan: Plan) -> None:
+    """Raises RequestError when a plan is for a machine that this one is not: nothing is measured for another."""
+    here = machine.this_machine()
+    for name in dict.fromkeys(variant.recipe["spec"]["target"]["machine"] for variant in plan.variants):
+        if missing := targets.lacks(targets.find_target(name), here):
+            best = next(iter(plan.target.get("suited", {})), plan.variants[-1].name)
+            run = f"Run it there: `workbench run {best}.yaml --model {plan.request.model}`"
+            never = targets.find_target(name).never
+            raise RequestError(
+                f"This machine is no {name}; {missing}.",
+                "What was not measured there is never shown as if it was.",
+                f"`workbench targets {name}` tells what can be built for it."
+                if never
+                else f"{run}; `workbench targets {name}` tells what suits it.",
+            )
 
 
 def calibration_of(recipe: Recipe) -> CalibrationSelect:
