@@ -108,6 +108,12 @@ def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:
     return {device.name: {"description": device.description, "missing": device.missing} for device in found}
 
 
+def calibrates(name: str, options: dict[str, Any]) -> bool:
+    """Whether the step of this name with these options learns from calibration data."""
+    found = step(name)
+    return found.wants_calibration(options_of(found, options, f"The step {name}"))
+
+
 def options_of(plugin: Plugin, given: dict[str, Any], where: str) -> Any:
     """The plug-in's options from plain values, defaults filled in. Raises RequestError naming the field."""
     from pydantic import ValidationError
