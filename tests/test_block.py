@@ -185,7 +185,8 @@ class Pretended(block._Block):
                          Path(), lambda *_: None)  # fmt: skip
         self.seconds, self.turns = seconds, 0
         self.seats = {name: _Pretending(self, name) for name in VARIANTS}  # type: ignore[misc]
-        self.variants = {name: {"ready": {}, "points": [[]], "error": None} for name in VARIANTS}
+        self.variants = {name: {"ready": {"points": [{"metric": "latency"}]}, "points": [[]], "error": None}
+                         for name in VARIANTS}  # fmt: skip
         self.again = [[]]
 
 
@@ -221,3 +222,14 @@ def test_measuring_stops_at_the_most_rounds_or_at_the_time_cap() -> None:
     capped = stopped({"time_cap_s": 1e-9}, noisy(0.5))
     assert capped.stopped == "time_cap" and len(capped.rounds) == 3  # with fewer there is no interval
     assert capped.half_width < float("inf")
+
+
+def test_a_point_that_one_variant_alone_has_is_visited_there_alone() -> None:
+    pretended = Pretended({}, noisy(0.01))
+    shared, own = ({"name": name, "metric": "latency"} for name in ("natural, batch 1", "natural, 2 in flight"))
+    for name, kept in pretended.variants.items():
+        kept["ready"] = {"points": [shared, own] if name == VARIANTS[1] else [shared]}
+        kept["points"] = [[] for _ in kept["ready"]["points"]]
+    pretended.others()
+    assert [len(rounds) for rounds in pretended.variants[VARIANTS[1]]["points"]] == [0, block.POINT_ROUNDS]
+    assert pretended.variants[VARIANTS[0]]["points"] == [[]] == pretended.again

@@ -193,7 +193,7 @@ class Backend(Plugin, ABC):
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
         "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
-        "fused": {type: count}}."""
+        "fused": {type: count}}, and "measured" where speed here says little: what it is for and where it ran."""
         return {}
 
 
