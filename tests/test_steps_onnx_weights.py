@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from models import built, context, make, pictures, step, texts
 
-from workbench import machine
+from workbench import catalog, machine, work
 from workbench.backends import BACKENDS
 from workbench.errors import WorkbenchError
 from workbench.graph import read_onnx
 from workbench.machine import Machine
+from workbench.plugin import Point
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +100,19 @@ def test_several_requests_at_once_get_the_answers_of_one_after_another() -> None
     assert session.requests == 3
     for found, batch in zip(session.infer_all(batches), batches, strict=True):
         assert np.array_equal(found["logits"], session.infer(batch)["logits"])
+
+
+def test_a_session_for_several_requests_has_a_point_for_them_and_one_for_one_has_none() -> None:
+    task, examples = catalog.task("text-classification"), texts(8)
+    batches = [context(built(), examples).task.collate(examples, [at]) for at in range(8)]
+    headline = Point("natural, batch 1", "latency", "s", 1, None, batches)
+    one, several = (ONNX.open(built("export-onnx"), "cpu", 1, ONNX.Options(requests=many)) for many in (1, 2))
+    assert not work._concurrent(task, one, headline)
+    (point,) = work._concurrent(task, several, headline)
+    assert (point.name, point.in_flight, point.units) == ("natural, 2 requests in flight", 2, 1)
+    turn = work._turn(point.batches, {"start": 0, "calls": 2}, point.in_flight)
+    said = catalog.probe("speed").measure(task=task, session=several, batches=turn, in_flight=point.in_flight)
+    assert len(turn) == 8 and len(said["concurrent"]) == 1 and said["concurrent"][0] > 0 and "latency" not in said
 
 
 def test_every_provider_of_the_installed_build_is_a_device_or_is_elsewhere() -> None:

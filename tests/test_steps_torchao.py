@@ -110,7 +110,7 @@ def test_a_compiled_model_answers_the_same_to_any_length_and_is_compiled_once() 
     for batch in batches:
         assert np.allclose(session.infer(batch)["logits"], plain.infer(batch)["logits"], atol=1e-4)
     assert session.facts()["graphs"] == before + 1
-    assert session.profile(batches[:1])[0]["seconds"] > 0
+    assert "compiled" in {row["type"] for row in session.profile(batches[:1])}
 
 
 def test_compiling_is_not_advised_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

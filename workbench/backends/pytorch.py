@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
 SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "I64": "int64"}
+COMPILED = "CompiledFxGraph"  # in the profiler's name for a call of compiled code
 COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
@@ -149,7 +150,8 @@ class PyTorchSession(plugin.Session):
         }
 
     def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
-        """Seconds a call of each operator itself, without what it calls, by torch.profiler."""
+        """Seconds a call of each operator itself, without what it calls, by torch.profiler. What torch.compile fused
+        is one row, called compiled."""
         import torch
         from torch.profiler import ProfilerActivity
 
@@ -164,13 +166,13 @@ class PyTorchSession(plugin.Session):
             [
                 {
                     "name": event.key,
-                    "type": event.key.removeprefix("aten::"),
+                    "type": _kind(event.key),
                     "precision": precision,
                     "provider": self.device,
                     "seconds": max(event.self_cpu_time_total, event.self_device_time_total) / 1e6 / len(batches),
                 }
                 for event in profiler.key_averages()
-                if event.key.startswith("aten::")
+                if _kind(event.key)
             ]
         )
 
@@ -226,6 +228,13 @@ def _no_cuda(version: str | None) -> str:
     if version is None:
         return "This PyTorch was built without CUDA. Install one with it: see pytorch.org/get-started."
     return "PyTorch sees no CUDA device. Check the driver with `nvidia-smi`."
+
+
+def _kind(event: str) -> str:
+    """The operator that an event of the profiler stands for; "" where it stands for none."""
+    if COMPILED in event:
+        return "compiled"
+    return event.removeprefix("aten::") if event.startswith("aten::") else ""
 
 
 def _compiled_graphs() -> int:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from workbench import plugin
 from workbench.artifact import sha256_of_file
+from workbench.errors import WorkbenchError
 from workbench.graph.program import read_pte
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.loaded import load_model, traced
@@ -80,6 +81,9 @@ def _dims(name: str, tensor: Any, context: plugin.StepContext, bounds: dict[str,
     auto: Any = torch.export.Dim.AUTO
     dims = {0: auto(max=bounds["batch"])}
     if name in context.samples.padding and tensor.dim() > 1:
+        if tensor.shape[1] > bounds["length"]:
+            why = f"One has {tensor.shape[1]} positions in {name}, and the program shall take {bounds['length']}."
+            raise WorkbenchError("The examples are too long to trace the model.", why, "Raise max_length.")
         dims[1] = auto(max=bounds["length"])
     return dims
 
