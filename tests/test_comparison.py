@@ -104,6 +104,16 @@ def test_points_are_matched_by_name_and_a_point_of_its_own_has_no_ratio():
     assert points[1]["speedup"] is None and points[1]["value"] is not None
 
 
+def test_several_requests_in_flight_count_as_throughput_where_they_get_more_done():
+    many = PointSamples("natural, 4 requests in flight", rounds(9.0), metric="concurrent")
+    own = variant("a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), many])
+    assert row(compare(inputs(baseline(), own)), "a")["speed"]["throughput"] == pytest.approx(900, rel=0.02)
+    few = variant(
+        "a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), dataclasses.replace(many, rounds=rounds(0.5))]
+    )
+    assert row(compare(inputs(baseline(), few)), "a")["speed"]["throughput"] == pytest.approx(200, rel=0.02)
+
+
 def test_throughput_is_that_of_the_largest_batch():
     speed = row(compare(inputs(baseline(), variant("a", 2.0))), "a")["speed"]
     assert speed["throughput"] == pytest.approx(8 / 0.03, rel=0.02)

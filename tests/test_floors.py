@@ -113,7 +113,8 @@ def test_a_concrete_plugin_is_named_in_its_own_rooms_only(file: Path) -> None:
     assert not named, named
 
 
-HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "datasets", "pandas", "gradio"}
+HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "datasets", "pandas", "gradio",
+         "torchao", "executorch"}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", FILES, ids=[name_of(file) for file in FILES])

@@ -18,7 +18,7 @@ from workbench.isolate import Limits
 from workbench.store import Store
 
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "gradio", "pandas", "scipy",
-         "datasets", "pyarrow", "sklearn", "plotly"}  # fmt: skip
+         "datasets", "pyarrow", "sklearn", "plotly", "torchao", "executorch"}  # fmt: skip
 
 LOOK = """
 import sys

@@ -146,6 +146,12 @@ def _bounds(said: dict[str, Any]) -> str:
     return f"{above} to {high:g}" if "maximum" in said else f"{above} below {high:g}"
 
 
+def calibrates(name: str, options: dict[str, Any]) -> bool:
+    """Whether the step of this name with these options learns from calibration data."""
+    found = step(name)
+    return found.wants_calibration(options_of(found, options, f"The step {name}"))
+
+
 def options_of(plugin: Plugin, given: dict[str, Any], where: str) -> Any:
     """The plug-in's options from plain values, defaults filled in. Raises RequestError naming the field."""
     from pydantic import ValidationError

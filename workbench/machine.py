@@ -12,8 +12,8 @@ from typing import Any
 
 # The instruction sets that change which kernels a runtime takes, in the order they are written.
 ISA_FLAGS = {
-    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
-    "aarch64": ("asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
+    "aarch64": ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
 }
 NAMED_IN_CLASS = {
     "x86_64": ("avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16"),
@@ -23,6 +23,7 @@ NAMED_IN_CLASS = {
 # Instructions that compute in a precision. Without one of them it is emulated, and many times slower.
 NATIVE = {
     "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
+    "fp16": ("avx512_fp16", "asimdhp"),
     "int8": ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve2"),
 }
 

@@ -342,15 +342,15 @@ class _Planner:
     def _variant(self, name: str, recipe: Recipe, steps: list[tuple[Step, Any]], runs: tuple[Backend, Any],
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
-        reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
-        warning = backend.unsuited(recipe.spec.target.device, options, self.there)
+        reason = self._impossible(recipe, steps, backend, data)
+        warning = self._unsuited(recipe.spec.target.device, [*steps, runs])
         if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
             self.gaps.append(Gap(name, reason))
             return None
         calibration = None
-        if any(step.calibrates for step, _ in steps):
+        if any(step.wants_calibration(options) for step, options in steps):
             calibration = self._calibration(recipe, info, data)
         chain = self._chain(recipe, steps, calibration)
         threads = self._threads(recipe)
@@ -371,10 +371,21 @@ class _Planner:
         return auto if asked == "auto" else int(asked)
 
     def _impossible(self, recipe: Recipe, steps: list[Step], backend: Backend, data: dict[str, Any]) -> str:
+
+
+    def _unsuited(self, device: str, plugins: list[Any]) -> str:
+        """The first warning of a recipe's steps and backend, each with its options."""
+        said = (plugin.unsuited(device, options, self.machine) for plugin, options in plugins)
+        return next(filter(None, said), "")
+
+    def _impossible(
+        self, recipe: Recipe, chosen: list[tuple[Step, Any]], backend: Backend, data: dict[str, Any]
+    ) -> str:
+        steps = [step for step, _ in chosen]
         lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})
         if lacking:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
-        if any(step.calibrates for step in steps) and not data["calibration"]:
+        if any(step.wants_calibration(options) for step, options in chosen) and not data["calibration"]:
             return f"It needs calibration data: {data['no_calibration']}"
         if gap := catalog.gap(self.task, backend):
             return gap
@@ -411,16 +422,17 @@ class _Planner:
         """Ids of the work that makes the variant, the model first."""
         chain = ["model"]
         for step, options in steps:
-            chain.append(self._step(step, options.model_dump(mode="json"), chain[-1], calibration, recipe.spec.seed))
+            chain.append(self._step(step, options, chain[-1], calibration, recipe.spec.seed))
         return chain
 
-    def _step(self, step: Step, options: dict[str, Any], source: str, calibration: str | None, seed: int) -> str:
-        uses = calibration if step.calibrates else None
+    def _step(self, step: Step, chosen: Any, source: str, calibration: str | None, seed: int) -> str:
+        calibrates, options = step.wants_calibration(chosen), chosen.model_dump(mode="json")
+        uses = calibration if calibrates else None
         key = sha256_of({
             "source": self.work[source].key, "step": step.name, "version": step.version, "options": options,
             "packages": environment.versions_of(step.needs), "task": self.task.name,
-            "calibration": self.work[uses].key if uses else None, "seed": seed if step.calibrates else None,
-            "isa": self.machine.isa if step.executes else None,
+            "calibration": self.work[uses].key if uses else None, "seed": seed if calibrates else None,
+            "isa": self.machine.isa if step.executes or calibrates else None,
         })  # fmt: skip
         id = f"make-{key[:12]}"
         job = {

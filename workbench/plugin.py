@@ -75,7 +75,8 @@ class Point:
 
     `metric` is one of those that `Task.time` gives; `batch` examples a call; `sequence` tokens each, or None for
     natural lengths. `units`: what one sample of the metric gets done (examples, tokens, seconds of sound; `rate_unit`
-    names them), for a rate beside the seconds; 0: no rate.
+    names them), for a rate beside the seconds; 0: no rate. `in_flight`: requests under way at once; a sample is then
+    seconds a request over a whole turn.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Point:
     batches: Sequence[Batch]
     units: float = 0
     rate_unit: str = ""
+    in_flight: int = 1
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,18 @@ class Writes(Protocol):
         `new_tokens` are written, as timing wants it."""
 
 
+@runtime_checkable
+class Concurrent(Protocol):
+    """A session that works on several requests at once."""
+
+    @property
+    def requests(self) -> int:
+        """How many at once it was opened for; 1: it gains nothing from a second."""
+
+    def infer_all(self, batches: Sequence[Batch]) -> list[Batch]:
+        """One call each, `requests` of them under way at any time; answers in order."""
+
+
 @dataclass(frozen=True)
 class Device:
     """`name` as a target says it ("cpu", "gpu"); `missing`: why it can't be used and what would add it, or ""."""
@@ -179,7 +193,7 @@ class Backend(Plugin, ABC):
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
         "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
-        "fused": {type: count}}."""
+        "fused": {type: count}}, and "measured" where speed here says little: what it is for and where it ran."""
         return {}
 
 
@@ -207,6 +221,14 @@ class Step(Plugin, ABC):
     gives: ClassVar[str]
     executes: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
+
+    def wants_calibration(self, options: Any) -> bool:
+        """Whether these options ask for calibration data, and so run the model while building."""
+        return self.calibrates
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        """As `Backend.unsuited`: why what this makes should not be chosen for this machine, or ""."""
+        return ""
 
     @abstractmethod
     def apply(self, source: Path, into: Path, options: Any, context: StepContext) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def build_request(recipe: Recipe, store: Store, *, model: str | None, data: str 
     """What building `recipe` alone asks for: it is its own baseline. Its data is read only where a step calibrates;
     others are traced with a few rows of the task's default data. Raises RequestError as `request_of`."""
     asked = planning.as_asked(recipe, None, None).to_dict()
-    if not any(catalog.step(step.use).calibrates for step in recipe.spec.steps):
+    if not any(catalog.calibrates(step.use, step.options) for step in recipe.spec.steps):
         found = _model(recipe, store, model, pinned)
         return Request(
             recipes=(asked,), baseline=asked, named=(recipe.name,), n=TRACED, hold_out=False, verb="load", **found
@@ -209,7 +209,7 @@ def _calibration(recipe: Recipe, store: Store, data: str | None, given: str | No
     said = sets.calibration if sets else None
     if said is None or (given and not _is_place(said, given)):
         return {"calibration": given}
-    if not any(catalog.step(step.use).calibrates for step in recipe.spec.steps):
+    if not any(catalog.calibrates(step.use, step.options) for step in recipe.spec.steps):
         return {"calibration": None, "hold_out": False}
     evaluation = sets.evaluation if sets else None
     if data and not given and evaluation and evaluation.source == said.source:

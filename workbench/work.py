@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Batch, Prepared, Session, StepContext, Task
+from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Session, StepContext, Task
 
 if TYPE_CHECKING:
     import numpy as np
 
 Job = dict[str, Any]
 SAMPLES = 4
+ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
 
 
 # ---- making -------------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ def park(job: Job, channel: Channel) -> None:
     begin = time.perf_counter()
     session = _open(job)
     loaded = time.perf_counter()
+    points += _concurrent(task, session, points[0])
     outputs = task.answer(session, points[0].batches[0])
     session.wait()
     first = time.perf_counter() - loaded
@@ -140,8 +142,9 @@ def park(job: Job, channel: Channel) -> None:
     channel.answer(ready)
     while True:
         turn = channel.receive()
-        channel.answer(speed.measure(task=task, session=session, warmup=turn["warmup"],
-                                     batches=_turn(points[turn["point"]].batches, turn)))  # fmt: skip
+        point = points[turn["point"]]
+        channel.answer(speed.measure(task=task, session=session, warmup=turn["warmup"], in_flight=point.in_flight,
+                                     batches=_turn(point.batches, turn, point.in_flight)))  # fmt: skip
 
 
 def park_processor(job: Job, channel: Channel) -> None:
@@ -197,8 +200,19 @@ def _open(job: Job) -> Session:
     return backend.open(Path(job["folder"]), job["device"], job["threads"], options)
 
 
-def _turn(items: Sequence[Any], turn: dict[str, Any]) -> list[Any]:
-    return [items[(turn["start"] + i) % len(items)] for i in range(turn["calls"])]
+def _turn(items: Sequence[Any], turn: dict[str, Any], in_flight: int = 1) -> list[Any]:
+    calls = turn["calls"] if in_flight == 1 else ROUNDS_IN_FLIGHT * in_flight
+    return [items[(turn["start"] + i) % len(items)] for i in range(calls)]
+
+
+def _concurrent(task: Task, session: Session, headline: Point) -> list[Point]:
+    """The headline's examples with several requests in flight: for sessions that promise it and were opened for it,
+    and tasks whose answer is one call."""
+    one_call = type(task).answer is Task.answer
+    if not one_call or not isinstance(session, Concurrent) or (many := session.requests) < 2:
+        return []
+    name = f"natural, {many} requests in flight"
+    return [Point(name, "concurrent", "s", 1, None, headline.batches, 1, "examples", many)]
 
 
 def _size(folder: Path) -> dict[str, Any]:
