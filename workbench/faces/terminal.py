@@ -418,12 +418,15 @@ def tasks_(json_: Json = False) -> None:
         {"name": one.name, "summary": one.summary, "metric": one.metrics[0].name,
          "columns": {field: list(names) for field, names in one.columns.items()}} for one in catalog.tasks().values()
     ]  # fmt: skip
+    missing = catalog.missing_tasks()
     if json_:
-        _print_json(found)
+        _print_json(found + [{"name": name, "missing": reason} for name, reason in missing.items()])
         return
     for said in found:
         columns = ", ".join(f"{field} ({'|'.join(names)})" for field, names in said["columns"].items())
         print(f"{said['name']}: {said['summary']}\n    metric: {said['metric']}; columns: {columns}")
+    for name, reason in missing.items():
+        print(f"{name}\n    ⊘ not there yet: {reason}")
 
 
 @app.command("backends")
