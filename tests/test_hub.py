@@ -427,6 +427,10 @@ def test_every_starter_is_made_as_its_card_says(name: str, tmp_path: Path) -> No
         ("ASTForAudioClassification", "audio-spectrogram-transformer", "audio-classification"),
         ("DetrForObjectDetection", "detr", "object-detection"),
         ("BertModel", "bert", "feature-extraction"),
+        ("CLIPModel", "clip", "zero-shot-image-classification"),
+        ("SiglipModel", "siglip", "zero-shot-image-classification"),
+        ("CLIPTextModel", "clip", "feature-extraction"),
+        ("SegformerForSemanticSegmentation", "segformer", "image-segmentation"),
     ],
 )
 def test_the_task_is_read_from_the_class(architecture: str, kind: str, task: str) -> None:

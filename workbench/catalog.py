@@ -39,6 +39,8 @@ def _one(kind: str, word: str, name: str) -> Plugin:
     known = _plugins(kind)
     if name in known:
         return known[name]
+    if kind == "tasks" and (reason := missing_tasks().get(name)):
+        raise RequestError(f"{name} is not there yet.", reason, f"There is {', '.join(sorted(known))}.")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "Take one of these, or install the package that adds it."
     raise RequestError(f"There is no {word} called {name!r}.", f"Known: {', '.join(sorted(known))}.", hint)
@@ -87,10 +89,16 @@ def renderer(name: str) -> Renderer:
 
 @functools.cache
 def _known_gaps() -> dict[tuple[str, str], str]:
+    """(task, backend) -> reason; ("object-detection", "") is a task that no backend does."""
     import yaml
 
     listed = yaml.safe_load(Path(__file__).with_name("gaps.yaml").read_text(encoding="utf-8"))
-    return {(one["task"], one["backend"]): one["reason"] for one in listed}
+    return {(one["task"], one.get("backend", "")): one["reason"] for one in listed}
+
+
+def missing_tasks() -> dict[str, str]:
+    """Tasks that are known of and not there, with the reason."""
+    return {task: reason for (task, backend), reason in _known_gaps().items() if not backend}
 
 
 def gap(task: Task, backend: Backend) -> str:

@@ -39,12 +39,20 @@ def _macro_f1(statistics: np.ndarray) -> float:
     return float(sum(scores) / max(len(scores), 1))
 
 
+def _mean_iou(statistics: np.ndarray) -> float:
+    """Columns: each class's intersection, then each class's union. The mean over classes that occur at all."""
+    intersections, unions = statistics.sum(axis=0).reshape(2, -1)
+    occurs = unions > 0
+    return float((intersections[occurs] / unions[occurs]).mean()) if occurs.any() else 0.0
+
+
 COMBINE: dict[str, Callable[[np.ndarray], float]] = {
     "mean": _mean,
     "ratio": _ratio,
     "f1": _f1,
     "exp_ratio": _exp_ratio,
     "macro_f1": _macro_f1,
+    "mean_iou": _mean_iou,
 }
 
 
@@ -53,8 +61,9 @@ class Metric:
     """How good, and how per-example statistics (shape [n, k], float64) make one value.
 
     `combine` is a name in COMBINE: mean of column 0; ratio of two column sums (errors / words); f1 of
-    (tp, fp, fn) sums; exp_ratio for perplexity (nll, tokens); macro_f1 of (label, predicted). `binary`
-    says that the statistic is right/wrong, which allows McNemar's exact test.
+    (tp, fp, fn) sums; exp_ratio for perplexity (nll, tokens); macro_f1 of (label, predicted);
+    mean_iou of (intersection of every class, union of every class). `binary` says that the statistic is
+    right/wrong, which allows McNemar's exact test.
     """
 
     name: str

@@ -201,7 +201,8 @@ def _model(plan: Plan, results: Results) -> dict[str, Any]:
 def _evaluation(plan: Plan, results: Results) -> dict[str, Any]:
     facts = results.facts.get("inputs", {})
     return {**plan.data["evaluation"], "truncated": facts.get("truncated"), "max_length": facts.get("max_length"),
-            "mean_length": facts.get("mean_length"), "classes": facts.get("classes"), "overlap": 0}  # fmt: skip
+            "mean_length": facts.get("mean_length"), "classes": facts.get("classes"), "overlap": 0,
+            **{name: facts[name] for name in ("normalizer", "prompt") if name in facts}}  # fmt: skip
 
 
 def _machine(plan: Plan, results: Results) -> dict[str, Any]:

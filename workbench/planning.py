@@ -174,7 +174,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         info = self._model()
-        self.task: Task = catalog.task(info["task"])
+        self.task: Task = self._task(info["task"])
         if not self.recipes:
             self.recipes = self._first_choices()
         if self.target and not self.request.named:
@@ -198,6 +198,16 @@ class _Planner:
             measure=measure, machine=self.machine.to_dict(), warnings=tuple(self.warnings),
             target=self._target_facts(self.target) if self.target else {},
         )  # fmt: skip
+
+    def _task(self, name: str) -> Task:
+        task = catalog.task(name)
+        if lacking := environment.missing(task.needs):
+            raise RequestError(
+                f"{name} needs {', '.join(lacking)}.",
+                "It is not installed here.",
+                f"Run `pip install {' '.join(lacking)}`.",
+            )
+        return task
 
     def _no_baseline(self) -> RequestError:
         gap = self.gaps[0]
@@ -284,17 +294,30 @@ class _Planner:
 
     def _data_job(self, info: dict[str, Any]) -> dict[str, Any]:
         request, task = self.request, self.task
-        source, labelled = request.data or info["data"], True
+        source, columns = request.data or info["data"], dict(task.columns)
+        labelled = source is not None
         if source is None:
-            source, labelled = task.default_data, False
+            source = self._default_data()
+            columns.pop(task.target or "", None)
             self.warnings.append(f"No data was given: answers are compared without labels, on {source}.")
         return {
             "data": source, "at": request.data_at, "calibration": request.calibration,
-            "calibration_at": request.calibration_at, "fields": request.fields, "columns": dict(task.columns),
-            "inputs": task.inputs, "target": task.target if labelled else None, "n": self._n(),
+            "calibration_at": request.calibration_at, "fields": request.fields, "columns": columns,
+            "inputs": task.inputs, "target": task.target if labelled else None, "by_name": task.by_name, "n": self._n(),
             "seed": request.data_seed,
             "hold_out": request.hold_out, "calibration_fields": request.calibration_fields,
         }  # fmt: skip
+
+    def _default_data(self) -> str:
+        if not self.task.default_data:
+            fields = dict.fromkeys((*self.task.inputs[0], self.task.target or ""))
+            wanted = ", ".join(self.task.columns[field][0] for field in fields if field)
+            raise RequestError(
+                "No data was given.",
+                f"The workbench brings none along for {self.task.name}.",
+                f"Name some with --data: a Hub data set, a table, or a folder with metadata.csv (columns {wanted}).",
+            )
+        return self.task.default_data
 
     def _n(self) -> int | None:
         measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure
@@ -302,7 +325,13 @@ class _Planner:
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
-        key = sha256_of({"rows": [[row["id"], row.get(self.task.target or "")] for row in data.rows]})
+        known = {"id", "row", *(field for alternative in self.task.inputs for field in alternative)}
+        key = sha256_of({
+            "rows": [
+                [row["id"], hub.row_id({name: value for name, value in row.items() if name not in known})]
+                for row in data.rows
+            ]
+        })  # fmt: skip
         if self.store.find(key) is None:
             with self.store.aside() as folder:
                 hub.save_rows(data, folder)
@@ -370,12 +399,9 @@ class _Planner:
             self.warnings.append(f"{recipe.name} asks for {asked} threads; this machine has {auto} cores for them.")
         return auto if asked == "auto" else int(asked)
 
-    def _impossible(self, recipe: Recipe, steps: list[Step], backend: Backend, data: dict[str, Any]) -> str:
-
-
     def _unsuited(self, device: str, plugins: list[Any]) -> str:
         """The first warning of a recipe's steps and backend, each with its options."""
-        said = (plugin.unsuited(device, options, self.machine) for plugin, options in plugins)
+        said = (plugin.unsuited(device, options, self.there) for plugin, options in plugins)
         return next(filter(None, said), "")
 
     def _impossible(

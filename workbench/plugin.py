@@ -56,6 +56,7 @@ class Prepared:
     labels:  n labels as the task's statistics take them (ids), or None in label-free mode.
     cards:   n small dicts for people: {"text": …} or {"image": "data:image/png;base64,…"} and "label" in words.
     facts:   {"truncated": int, "max_length": int | None, "classes": [...], …}
+    shared:  input name -> one array that every batch takes as it is (candidates that all examples are held against).
     """
 
     tensors: dict[str, list[np.ndarray]]
@@ -64,6 +65,7 @@ class Prepared:
     ids: list[str]
     cards: list[dict[str, Any]]
     facts: dict[str, Any] = field(default_factory=dict)
+    shared: Batch = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -97,10 +99,12 @@ class Answers:
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
     scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none.
+    kept:      what else `statistics` needs of each answer, [n, …] by name; it is not stored.
     """
 
     predicted: list[Any]
     scores: np.ndarray
+    kept: Batch = field(default_factory=dict)
 
 
 # ---- what runs a model --------------------------------------------------------------------------
@@ -261,13 +265,15 @@ class Task(Plugin, ABC):
         tuple[tuple[str, ...], ...]
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
+    by_name: ClassVar[bool] = False  # where the data names its label ids, rows hold the names
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
     asks: ClassVar[tuple[type, ...]] = ()
     default_data: ClassVar[str] = ""  # compared without labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:
-        """The auto class of transformers that loads the model with this config.json."""
+        """The auto class of transformers that loads the model with this config.json. Raises RequestError for a model
+        whose answers the task cannot read."""
         return self.auto_class
 
     @abstractmethod

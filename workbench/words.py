@@ -77,7 +77,8 @@ LEVELS = {
     "not_applicable": Word("–", "none", "not applicable", "quiet"),
 }
 
-METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE"}
+METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
+           "top_5": "top-5 accuracy", "mean_iou": "mean IoU"}  # fmt: skip
 
 
 def word(token: str | None) -> Word:

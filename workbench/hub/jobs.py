@@ -49,7 +49,7 @@ def read_data(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     depend on which recipes are compared.
     """
     into = Path(job["into"])
-    fields = Fields(job["columns"], job["inputs"], job["target"], job["fields"])
+    fields = Fields(job["columns"], job["inputs"], job["target"], job["fields"], bool(job.get("by_name")))
     found = find_data(job["data"], at=_path(job["at"]))
     evaluation = _read(found, fields, into / "raw", channel.progress)
     unlabelled = _without_target(fields)

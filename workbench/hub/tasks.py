@@ -41,6 +41,15 @@ TEXT_TO_TEXT = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "bart", "m
 PICTURE_TO_TEXT = ("blip", "blip-2", "git", "pix2struct", "vision-encoder-decoder")
 SOUND = ("wav2vec2", "wav2vec2-bert", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat", "sew",
          "sew-d", "data2vec-audio", "whisper")  # fmt: skip
+TWO_TOWERS = (
+    "align",
+    "altclip",
+    "chinese_clip",
+    "clip",
+    "metaclip_2",
+    "siglip",
+)  # pictures on one side, texts on the other
+ONE_TOWER = ("TextModel", "VisionModel")
 SYNONYMS = {
     "sentiment-analysis": "text-classification",
     "ner": "token-classification",
@@ -56,9 +65,11 @@ NOUNS = {
     "question-answering": "question answerer",
     "fill-mask": "masked language model",
     "object-detection": "object detector",
+    "image-segmentation": "model that segments pictures",
+    "zero-shot-image-classification": "model that matches pictures and texts",
     "feature-extraction": "model without a head (features only)",
 }
-KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text"}))
+KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text", "zero-shot-image-classification"}))
 
 AskOptimum = Callable[[dict[str, Any]], str | None]
 
@@ -93,6 +104,8 @@ def task_of_class(config: dict[str, Any]) -> str | None:
         ending = next((end for end in sorted(BY_CLASS, key=len, reverse=True) if str(name).endswith(end)), None)
         if ending == "ForSequenceClassification" and kind in SOUND:
             return "audio-classification"
+        if ending == "Model" and kind in TWO_TOWERS and not str(name).endswith(ONE_TOWER):
+            return "zero-shot-image-classification"
         if ending:
             return BY_CLASS[ending]
         if str(name).endswith("ForConditionalGeneration"):

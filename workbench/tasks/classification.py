@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
@@ -20,7 +20,7 @@ MACRO_F1 = Metric("macro_f1", combine="macro_f1")
 class Classification(OneCall):
     """One of several classes an input. Statistics: accuracy [n, 1] right/wrong, macro_f1 [n, 2] (label, answer)."""
 
-    metrics = (ACCURACY, MACRO_F1)
+    metrics: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1)
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         _refuse_other_heads(config)

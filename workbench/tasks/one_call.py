@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.plugin import Batch, Point, Prepared, Task
@@ -15,11 +15,14 @@ FEWEST_ROWS = 20
 
 
 class OneCall(Task):
-    """Shorter examples are filled up along their first axis; the others have one shape."""
+    """Shorter examples are filled up along their first axis; the others have one shape. `rate_unit`: what an example
+    is called where a rate is said of it ("images")."""
+
+    rate_unit: ClassVar[str] = ""
 
     def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
-        return {name: stack([examples[i] for i in indices], prepared.padding.get(name))
-                for name, examples in prepared.tensors.items()}  # fmt: skip
+        return prepared.shared | {name: stack([examples[i] for i in indices], prepared.padding.get(name))
+                                  for name, examples in prepared.tensors.items()}  # fmt: skip
 
     def points(
         self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
@@ -27,8 +30,11 @@ class OneCall(Task):
         def natural(size: int) -> list[Batch]:
             return [self.collate(prepared, order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
 
-        points = [Point("natural, batch 1", "latency", "s", 1, None, natural(1))]
-        points += [Point(f"natural, batch {n}", "latency", "s", n, None, natural(n)) for n in batches if n > 1]
+        rate = {"rate_unit": self.rate_unit}
+        points = [
+            Point(f"natural, batch {n}", "latency", "s", n, None, natural(n), n if self.rate_unit else 0, **rate)
+            for n in (1, *(n for n in batches if n > 1))
+        ]
         return [point for point in points if point.batches]
 
 
@@ -61,7 +67,7 @@ def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
     if padding is None or len({example.shape for example in examples}) == 1:
         return np.stack(examples)
     length = max(len(example) for example in examples)
-    batch = np.full((len(examples), length), padding, dtype=examples[0].dtype)
+    batch = np.full((len(examples), length, *examples[0].shape[1:]), padding, dtype=examples[0].dtype)
     for row, example in zip(batch, examples, strict=True):
         row[: len(example)] = example
     return batch

@@ -73,7 +73,8 @@ def _accuracy(report: Report) -> str:
             "Accuracy: there were no labels, so agreement with the baseline’s answers stands in its "
             "place. It cannot say which of the two is right."
         )
+    normalizer = ((report.get("data") or {}).get("evaluation") or {}).get("normalizer")
     return (
         "Accuracy: paired, example by example; exact McNemar test for right or wrong, paired "
         "bootstrap for other metrics."
-    )
+    ) + (f" Words are compared after a simple normalizer: {normalizer}." if normalizer else "")
