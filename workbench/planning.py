@@ -257,8 +257,8 @@ class _Planner:
         request, task = self.request, self.task
         source, labelled = request.data or info["data"], True
         if source is None:
-            source, labelled = task.default_data, False
-            self.warnings.append(f"No data was given: answers are compared without labels, on {source}.")
+            source, labelled = self._default_data(), False
+            self.warnings.append(f"No data was given: the inputs of {source} are taken, without their labels.")
         return {
             "data": source, "at": request.data_at, "calibration": request.calibration,
             "calibration_at": request.calibration_at, "fields": request.fields, "columns": dict(task.columns),
@@ -267,13 +267,25 @@ class _Planner:
             "hold_out": request.hold_out, "calibration_fields": request.calibration_fields,
         }  # fmt: skip
 
+    def _default_data(self) -> str:
+        if not self.task.default_data:
+            wanted = " or ".join(", ".join(fields) for fields in self.task.inputs)
+            raise RequestError(
+                f"No data was given for {self.task.name}.",
+                "No starter has data for this task.",
+                f"Give a file or a data set with --data; its inputs are {wanted}.",
+            )
+        return self.task.default_data
+
     def _n(self) -> int | None:
         measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure
         n = self.request.n or (None if measure.n == "all" else int(measure.n))
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
-        key = sha256_of({"rows": [[row["id"], row.get(self.task.target or "")] for row in data.rows]})
+        inputs = {name for alternative in self.task.inputs for name in alternative}
+        told = sorted(set(self.task.columns) - inputs)  # the id says what the inputs are
+        key = sha256_of({"rows": [[row["id"], *map(row.get, told)] for row in data.rows]})
         if self.store.find(key) is None:
             with self.store.aside() as folder:
                 hub.save_rows(data, folder)

@@ -239,9 +239,9 @@ class Task(Plugin, ABC):
         tuple[tuple[str, ...], ...]
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
-    metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    metrics: ClassVar[tuple[Metric, ...]]  # all there may be; `statistics` says which, and which comes first
     asks: ClassVar[tuple[type, ...]] = ()
-    default_data: ClassVar[str] = ""  # compared without labels when nobody names data
+    default_data: ClassVar[str] = ""  # compared without its labels when nobody names data; "": somebody must
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:
@@ -272,7 +272,8 @@ class Task(Plugin, ABC):
 
     @abstractmethod
     def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Per metric name the per-example statistics, float64 [n, k]."""
+        """Per metric name the per-example statistics, float64 [n, k]: of those `metrics` that these labels have, the
+        headline first."""
 
     def answer(self, session: Session, batch: Batch) -> Batch:
         """One whole answer to one batch; a task that generates loops here."""

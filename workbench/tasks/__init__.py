@@ -1,6 +1,20 @@
 """What a model is for: what goes in, what comes out, and when it is right."""
 
+from workbench.plugin import Task
+from workbench.tasks.feature_extraction import FeatureExtraction
+from workbench.tasks.fill_mask import FillMask
 from workbench.tasks.image_classification import ImageClassification
+from workbench.tasks.question_answering import QuestionAnswering
+from workbench.tasks.sentence_similarity import SentenceSimilarity
 from workbench.tasks.text_classification import TextClassification
+from workbench.tasks.token_classification import TokenClassification
 
-TASKS = (TextClassification, ImageClassification)
+TASKS: tuple[type[Task], ...] = (
+    TextClassification,
+    TokenClassification,
+    QuestionAnswering,
+    FillMask,
+    FeatureExtraction,
+    SentenceSimilarity,
+    ImageClassification,
+)

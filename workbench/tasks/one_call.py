@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,21 @@ def labelled(rows: Sequence[dict[str, Any]], field: str = "label") -> bool:
     return not empty
 
 
+def listed(value: Any) -> list[Any]:
+    """A list as it is; text, as the cell of a table has it, as a JSON list or as words between white space."""
+    if isinstance(value, str):
+        return _from_json(value) or value.split()
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _from_json(text: str) -> list[Any] | None:
+    try:
+        found = json.loads(text) if text.lstrip().startswith("[") else None
+    except ValueError:  # a text that begins with a bracket
+        return None
+    return found if isinstance(found, list) else None
+
+
 def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
     """One array with a batch axis: filled up along the first axis with `padding`, or of one shape (None)."""
     import numpy as np
@@ -61,7 +77,7 @@ def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
     if padding is None or len({example.shape for example in examples}) == 1:
         return np.stack(examples)
     length = max(len(example) for example in examples)
-    batch = np.full((len(examples), length), padding, dtype=examples[0].dtype)
+    batch = np.full((len(examples), length, *examples[0].shape[1:]), padding, dtype=examples[0].dtype)
     for row, example in zip(batch, examples, strict=True):
         row[: len(example)] = example
     return batch
