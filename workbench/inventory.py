@@ -21,7 +21,9 @@ Facts = dict[str, Any]
 
 
 def tasks() -> list[Facts]:
-    return [_task(one) for one in catalog.tasks().values()]
+    """Those there are, then those that are known of and not there, with the reason in "missing"."""
+    missing = [{"name": name, "missing": reason} for name, reason in catalog.missing_tasks().items()]
+    return [_task(one) for one in catalog.tasks().values()] + missing
 
 
 def _task(task: Task) -> Facts:

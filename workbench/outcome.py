@@ -183,7 +183,8 @@ def _predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | No
         return None
     answers, statistics = work.load_answers(kept.path)
     ids = json.loads((stored.path / "inputs.json").read_text())["ids"]
-    metrics = [metric for metric in catalog.task(plan.task).metrics if metric.name in statistics]
+    known = {metric.name: metric for metric in catalog.task(plan.task).metrics}
+    metrics = [known[name] for name in statistics if name in known]
     return Predictions(ids, answers.predicted, answers.scores, metrics, statistics)
 
 

@@ -266,9 +266,9 @@ class Task(Plugin, ABC):
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
     by_name: ClassVar[bool] = False  # where the data names its label ids, rows hold the names
-    metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    metrics: ClassVar[tuple[Metric, ...]]  # all there may be; `statistics` says which, and which comes first
     asks: ClassVar[tuple[type, ...]] = ()
-    default_data: ClassVar[str] = ""  # compared without labels when nobody names data
+    default_data: ClassVar[str] = ""  # compared without its labels when nobody names data; "": somebody must
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:
@@ -300,7 +300,8 @@ class Task(Plugin, ABC):
 
     @abstractmethod
     def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Per metric name the per-example statistics, float64 [n, k]."""
+        """Per metric name the per-example statistics, float64 [n, k]: of those `metrics` that these labels have, the
+        headline first."""
 
     def answer(self, session: Session, batch: Batch) -> Batch:
         """One whole answer to one batch; a task that generates loops here."""

@@ -163,6 +163,14 @@ def value_of(value: float | None, unit: str | None) -> str:
     return figure(value) + (NBSP + str(unit) if usable(value) and unit not in ("", "1") else "")
 
 
+def cosine(value: float | None) -> str:
+    """`0.9873`; near one as many digits as it takes to see that it is not: `0.999983`."""
+    if not usable(value):
+        return NONE
+    missing = 1 - value
+    return number(value, 1 - math.floor(math.log10(missing)) if 1e-8 < missing < 1e-3 else 4)
+
+
 def change(delta: float | None, unit: str | None = "fraction") -> str:
     """`+0.3 pp` for a fraction, else `+0.0123` and the unit."""
     if not usable(delta):

@@ -113,7 +113,7 @@ def predict(job: Job, channel: Channel) -> dict[str, Any]:
         task=task, session=session, prepared=prepared, progress=channel.progress, batch=job["batch"]
     )["answers"]
     save_answers(answers, prepared, task, Path(job["into"]))
-    return {"n": len(prepared), "predictions_sha256": _hash(answers.predicted), "facts": session.facts()}
+    return {"n": len(prepared), "predictions_sha256": _hash(answers), "facts": session.facts()}
 
 
 def park(job: Job, channel: Channel) -> None:
@@ -240,8 +240,12 @@ def _described(point: Any) -> dict[str, Any]:
             "rate_unit": point.rate_unit}  # fmt: skip
 
 
-def _hash(predicted: list[Any]) -> str:
-    return hashlib.sha256(canonical_json(predicted).encode()).hexdigest()
+def _hash(answers: Answers) -> str:
+    """Of what was said; of the vectors where that is all."""
+    digest = hashlib.sha256(canonical_json(answers.predicted).encode())
+    if answers.predicted and all(one is None for one in answers.predicted):
+        digest.update(answers.scores.tobytes())
+    return digest.hexdigest()
 
 
 def _content(prepared: Prepared) -> str:

@@ -47,6 +47,7 @@ def _notes(console: Console, notes: dict[str, str]) -> None:
 def tasks(console: Console, found: list[Facts]) -> None:
     """A row a task; below, its columns, and every gap with its reason."""
     table = _table("Task", "Metrics", "Takes", "Backends", "Pipeline")
+    absent, found = [one for one in found if "missing" in one], [one for one in found if "missing" not in one]
     for said in found:
         runs = sum(not reason for reason in said["backends"].values())
         takes = " or ".join(" + ".join(fields) for fields in said["inputs"])

@@ -68,8 +68,10 @@ NOUNS = {
     "image-segmentation": "model that segments pictures",
     "zero-shot-image-classification": "model that matches pictures and texts",
     "feature-extraction": "model without a head (features only)",
+    "sentence-similarity": "sentence model",
 }
-KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text", "zero-shot-image-classification"}))
+WITHOUT_HEAD = ("feature-extraction", "sentence-similarity")  # whatever head a model has, it can be left off
+KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text", "zero-shot-image-classification", *WITHOUT_HEAD}))
 
 AskOptimum = Callable[[dict[str, Any]], str | None]
 
@@ -85,8 +87,8 @@ def infer_task(info: ModelInfo, asked: str | None = None, *, optimum: AskOptimum
         wanted = _plain_name(asked, optimum)
         _refuse_other(info, by_class, wanted)
         return wanted
-    found = by_class if by_class != "feature-extraction" else _tagged(info) or by_class
-    found = found or _tagged(info)
+    found = by_class if by_class != "feature-extraction" else info.pipeline_tag or by_class
+    found = "sentence-similarity" if _makes_sentences(info, by_class) else found or info.pipeline_tag
     if not found and optimum:
         found = optimum({"architectures": info.config.get("architectures") or []})
     if found:
@@ -122,9 +124,13 @@ def _conditional(kind: str) -> str:
     return "image-to-text" if kind in PICTURE_TO_TEXT else "image-text-to-text"
 
 
-def _tagged(info: ModelInfo) -> str | None:
-    tag = info.pipeline_tag
-    return "feature-extraction" if tag == "sentence-similarity" else tag
+def _makes_sentences(info: ModelInfo, by_class: str | None) -> bool:
+    """By its tag, or, without one, by the modules that sentence-transformers writes; such models keep the class of the
+    encoder they began as."""
+    if by_class not in (None, "feature-extraction", "fill-mask"):
+        return False
+    said = info.pipeline_tag or ("sentence-similarity" if any(f.path == "modules.json" for f in info.files) else "")
+    return said == "sentence-similarity"
 
 
 def _plain_name(asked: str, optimum: AskOptimum | None) -> str:
@@ -138,7 +144,7 @@ def _plain_name(asked: str, optimum: AskOptimum | None) -> str:
 
 
 def _refuse_other(info: ModelInfo, by_class: str | None, wanted: str) -> None:
-    if by_class in (None, wanted) or wanted == "feature-extraction":
+    if by_class in (None, wanted) or wanted in WITHOUT_HEAD:
         return
     name = (info.config.get("architectures") or ["?"])[0]
     is_one, no_one = NOUNS.get(str(by_class), f"model for {by_class}"), NOUNS.get(wanted, f"model for {wanted}")

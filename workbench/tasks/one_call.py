@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -58,6 +59,21 @@ def labelled(rows: Sequence[dict[str, Any]], field: str = "label") -> bool:
             f"Fill them in, or leave the {field} column out to compare without labels.",
         )
     return not empty
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is; text, as the cell of a table has it, as a JSON list or as words between white space."""
+    if isinstance(value, str):
+        return _from_json(value) or value.split()
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _from_json(text: str) -> list[Any] | None:
+    try:
+        found = json.loads(text) if text.lstrip().startswith("[") else None
+    except ValueError:  # a text that begins with a bracket
+        return None
+    return found if isinstance(found, list) else None
 
 
 def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
