@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def pairs() -> list[dict[str, Any]]:
     """Each text with the next one; the score is the share of words that both have."""
     texts = [text for text, _ in small.texts(COUNT + 1)]
     return [{"sentence1": one, "sentence2": other, "score": _share(one, other)}
-            for one, other in zip(texts, texts[1:], strict=False)]  # fmt: skip
+            for one, other in pairwise(texts)]  # fmt: skip
 
 
 def _share(one: str, other: str) -> float:

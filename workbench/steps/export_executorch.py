@@ -93,7 +93,7 @@ def _quantizer() -> Any:
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
-    from transformers.exporters import PT2EQuantizer
+    from transformers.exporters.quantizers.quantizer_pt2e import PT2EQuantizer
 
     chosen = XNNPACKQuantizer()
     chosen.set_global(get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True))
