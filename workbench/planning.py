@@ -174,7 +174,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         info = self._model()
-        self.task: Task = catalog.task(info["task"])
+        self.task: Task = self._task(info)
         if not self.recipes:
             self.recipes = self._first_choices()
         if self.target and not self.request.named:
@@ -242,13 +242,24 @@ class _Planner:
 
     def _model(self) -> dict[str, Any]:
         job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
-               "at": self.request.model_at, "formats": self._formats(), "log": str(self.log / "task.log")}  # fmt: skip
+               "at": self.request.model_at, "formats": self._formats(), "tasks": sorted(catalog.tasks()),
+               "log": str(self.log / "task.log")}  # fmt: skip
         info: dict[str, Any] = self._ask(jobs.inspect_model, job)
         info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
         self._add(
             Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
         )
         return info
+
+    def _task(self, info: dict[str, Any]) -> Task:
+        known = catalog.tasks()
+        if info["task"] not in known:
+            raise RequestError(
+                f"`{info['id']}` is for {info['task']}, and there is no such task here.",
+                f"There are {', '.join(sorted(known))}.",
+                "Take a model for one of these, or install a package that adds the task.",
+            )
+        return known[info["task"]]
 
     def _formats(self) -> list[str]:
         wanted = {word for recipe in self.recipes for step in recipe.spec.steps[:1]
