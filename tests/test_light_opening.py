@@ -70,7 +70,7 @@ def test_what_a_face_may_import_is_light(room: str) -> None:
 
 
 def test_listing_what_there_is_imports_no_model_library() -> None:
-    for word in ("recipes", "tasks", "targets", "runs"):
+    for word in ("recipes", "tasks", "targets", "backends", "runs"):
         assert not modules_after("from workbench.faces.terminal import main; main()", word) & HEAVY
 
 
