@@ -74,6 +74,11 @@ def test_listing_what_there_is_imports_no_model_library() -> None:
         assert not modules_after("from workbench.faces.terminal import main; main()", word) & HEAVY
 
 
+def test_facts_of_backends_are_light_but_for_their_devices_which_are_asked_in_a_worker() -> None:
+    code = "from workbench import inventory; assert inventory.backends(lambda name: {})"
+    assert not modules_after(code) & HEAVY
+
+
 # ---- measuring workers --------------------------------------------------------------------------
 
 FOREIGN = {"torch", "transformers", "tokenizers", "nncf", "optimum", "pandas", "scipy", "datasets"}

@@ -174,7 +174,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         info = self._model()
-        self.task: Task = self._task(info["task"])
+        self.task: Task = self._task(info)
         if not self.recipes:
             self.recipes = self._first_choices()
         if self.target and not self.request.named:
@@ -198,16 +198,6 @@ class _Planner:
             measure=measure, machine=self.machine.to_dict(), warnings=tuple(self.warnings),
             target=self._target_facts(self.target) if self.target else {},
         )  # fmt: skip
-
-    def _task(self, name: str) -> Task:
-        task = catalog.task(name)
-        if lacking := environment.missing(task.needs):
-            raise RequestError(
-                f"{name} needs {', '.join(lacking)}.",
-                "It is not installed here.",
-                f"Run `pip install {' '.join(lacking)}`.",
-            )
-        return task
 
     def _no_baseline(self) -> RequestError:
         gap = self.gaps[0]
@@ -252,13 +242,27 @@ class _Planner:
 
     def _model(self) -> dict[str, Any]:
         job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
-               "at": self.request.model_at, "formats": self._formats(), "log": str(self.log / "task.log")}  # fmt: skip
+               "at": self.request.model_at, "formats": self._formats(), "tasks": sorted(catalog.tasks()),
+               "log": str(self.log / "task.log")}  # fmt: skip
         info: dict[str, Any] = self._ask(jobs.inspect_model, job)
         info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
         self._add(
             Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
         )
         return info
+
+    def _task(self, info: dict[str, Any]) -> Task:
+        name, known = info["task"], catalog.tasks()
+        if name not in known:
+            raise RequestError(
+                f"`{info['id']}` is for {name}, and there is no such task here.",
+                catalog.missing_tasks().get(name) or f"There are {', '.join(sorted(known))}.",
+                "Take a model for one of these, or install a package that adds the task.",
+            )
+        if lacking := environment.missing(known[name].needs):
+            fix = f"Run `pip install {' '.join(lacking)}`."
+            raise RequestError(f"{name} needs {', '.join(lacking)}.", "It is not installed here.", fix)
+        return known[name]
 
     def _formats(self) -> list[str]:
         wanted = {word for recipe in self.recipes for step in recipe.spec.steps[:1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from workbench.errors import RequestError
@@ -76,13 +76,18 @@ KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text", "zero-shot-image
 AskOptimum = Callable[[dict[str, Any]], str | None]
 
 
-def infer_task(info: ModelInfo, asked: str | None = None, *, optimum: AskOptimum | None = None) -> str:
+def infer_task(
+    info: ModelInfo, asked: str | None = None, *, optimum: AskOptimum | None = None, added: Collection[str] = ()
+) -> str:
     """The task of a model, in the Hub's words; `asked` is what the person said, checked against the class.
 
+    `added` are tasks that the Hub need not know: whoever asks for one is believed, for no class tells of it.
     `optimum` runs `task_by_optimum` in another process and is asked last. Raises RequestError when nobody
     knows, and when the model's class is for another task than the one asked for.
     """
     by_class = task_of_class(info.config)
+    if asked in added and asked not in KNOWN:
+        return str(asked)
     if asked:
         wanted = _plain_name(asked, optimum)
         _refuse_other(info, by_class, wanted)
