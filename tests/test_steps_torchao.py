@@ -101,6 +101,9 @@ def test_int8_products_are_not_advised_where_they_are_emulated() -> None:
     old, new = (Machine(**here | {"flags": flags}) for flags in (("avx2",), ("avx2", "avx512_vnni")))
     dynamic, weights = (found.Options(scheme=scheme) for scheme in ("int8_dynamic", "int8_weights"))
     assert "emulate" in found.unsuited("cpu", dynamic, old)
+    four = found.Options(scheme="int4_weights")
+    wide = Machine(**here | {"flags": ("avx2", "avx512f")})
+    assert "AVX-512" in found.unsuited("cpu", four, old) and not found.unsuited("cpu", four, wide)
     assert not found.unsuited("cpu", dynamic, new) and not found.unsuited("cpu", weights, old)
 
 

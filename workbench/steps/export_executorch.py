@@ -93,7 +93,7 @@ def _quantizer() -> Any:
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
-    from transformers.exporters import PT2EQuantizer
+    from transformers.exporters.quantizers.quantizer_pt2e import PT2EQuantizer
 
     chosen: Any = XNNPACKQuantizer()
     # It would first make every number in the graph a float, indices among them; linear layers need none of that.
