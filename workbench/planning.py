@@ -406,7 +406,7 @@ class _Planner:
     def _unsuited(self, device: str, plugins: list[Any]) -> str:
         """The first warning of a recipe's steps and backend, each with its options."""
         said = (plugin.unsuited(device, options, self.there) for plugin, options in plugins)
-        return next(filter(None, said), "")
+        return next((str(one) for one in said if one), "")
 
     def _impossible(
         self, recipe: Recipe, chosen: list[tuple[Step, Any]], backend: Backend, data: dict[str, Any]

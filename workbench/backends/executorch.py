@@ -109,7 +109,7 @@ def _signature(path: Path) -> tuple[dict[str, str], dict[str, int]]:
     metadata = next(part["metadata"] for part in said["components"].values() if part["file"] == path.name)
     inputs = {name: one["dtype"] for name, one in metadata["kwargs"].items() if "dtype" in one}
     spec = json.loads(metadata["out_spec"])[1]
-    places, outputs = 0, {}
+    places, outputs = 0, dict[str, int]()
     for name, child in zip(json.loads(spec["context"]), spec["children_spec"], strict=True):
         if not child["children_spec"]:
             outputs[name] = places

@@ -85,8 +85,9 @@ class PyTorch(plugin.Backend):
         for name, dtype, count in _headers(folder):
             sizes[dtype] += count * bits_of(dtype) // 8
             names.append(name)
-        found: dict[str, Any] = {"operators": _modules(folder), "precision": dict(sizes.most_common()), "tensors": len(names)}
-        return found | torch_weights.coverage_of_file(folder, names, found["operators"].get("Linear", 0))
+        operators = _modules(folder)
+        found = {"operators": operators, "precision": dict(sizes.most_common()), "tensors": len(names)}
+        return found | torch_weights.coverage_of_file(folder, names, operators.get("Linear", 0))
 
 
 class PyTorchSession(plugin.Session):

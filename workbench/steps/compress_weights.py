@@ -76,7 +76,7 @@ def _compress(model: Any, feeds: list[Any], options: CompressWeights.Options) ->
     import nncf
 
     known = [port.get_any_name() for port in model.inputs]
-    learned = {
+    learned: dict[str, Any] = {
         "dataset": nncf.Dataset([{name: feed[name] for name in known} for feed in feeds]),
         "subset_size": len(feeds),
         "awq": options.awq,

@@ -95,6 +95,8 @@ def _quantizer() -> Any:
     )
     from transformers.exporters.quantizers.quantizer_pt2e import PT2EQuantizer
 
-    chosen = XNNPACKQuantizer()
+    chosen: Any = XNNPACKQuantizer()
+    # It would first make every number in the graph a float, indices among them; linear layers need none of that.
+    chosen.transform_for_annotation = lambda model: model
     chosen.set_global(get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True))
     return PT2EQuantizer(chosen)
