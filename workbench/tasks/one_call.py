@@ -30,9 +30,10 @@ class OneCall(Task):
         def natural(size: int) -> list[Batch]:
             return [self.collate(prepared, order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
 
-        rate = {"rate_unit": self.rate_unit}
         points = [
-            Point(f"natural, batch {n}", "latency", "s", n, None, natural(n), n if self.rate_unit else 0, **rate)
+            Point(
+                f"natural, batch {n}", "latency", "s", n, None, natural(n), n if self.rate_unit else 0, self.rate_unit
+            )
             for n in (1, *(n for n in batches if n > 1))
         ]
         return [point for point in points if point.batches]
