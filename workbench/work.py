@@ -72,6 +72,7 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
     config = json.loads((Path(job["model"]) / "config.json").read_text())
     auto_class = getattr(transformers, task.class_for(config))
     model = auto_class.from_pretrained(job["model"], dtype=torch.float32).eval()
+    model.requires_grad_(False)  # the counter hooks itself to gradients of weights that are computed from others
     lengths = [example.size for example in next(iter(prepared.tensors.values()))]
     middle = sorted(range(len(lengths)), key=lambda i: lengths[i])[len(lengths) // 2]
     known = inspect.signature(model.forward).parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,10 +93,9 @@ class ImageSegmentation(OneCall):
         """Masks of different sizes are filled up with pixels that do not count."""
         import numpy as np
 
-        masks = [prepared.tensors["mask"][i] for i in indices] if "mask" in prepared.tensors else []
         rest = {name: values for name, values in prepared.tensors.items() if name != "mask"}
-        batch: Batch = {name: np.stack([values[i] for i in indices]) for name, values in rest.items()}
-        if masks:
+        batch = super().collate(replace(prepared, tensors=rest), indices)
+        if masks := [prepared.tensors["mask"][i] for i in indices] if "mask" in prepared.tensors else []:
             height, width = (max(mask.shape[axis] for mask in masks) for axis in (0, 1))
             batch["mask"] = np.stack([
                 np.pad(mask, ((0, height - mask.shape[0]), (0, width - mask.shape[1])), constant_values=IGNORED)

@@ -27,7 +27,8 @@ class ZeroShotImageClassification(ImageClassification):
 
     The candidates are the class names that occur in the data, sorted; where there are no labels (also for
     calibration) ten everyday words stand in, on which variants can still agree or not. An answer is the candidate
-    whose prompt fits best, its score the softmax over all of them.
+    whose prompt fits best, its score the softmax over all of them. Every call reads all prompts again: its time is
+    that of both towers.
     """
 
     name = "zero-shot-image-classification"
