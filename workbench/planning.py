@@ -257,7 +257,7 @@ class _Planner:
         request, task = self.request, self.task
         source, labelled = request.data or info["data"], True
         if source is None:
-            source, labelled = self._default_data(), False
+            source, labelled = task.default_data, False
             self.warnings.append(f"No data was given: the inputs of {source} are taken, without their labels.")
         return {
             "data": source, "at": request.data_at, "calibration": request.calibration,
@@ -266,16 +266,6 @@ class _Planner:
             "seed": request.data_seed,
             "hold_out": request.hold_out, "calibration_fields": request.calibration_fields,
         }  # fmt: skip
-
-    def _default_data(self) -> str:
-        if not self.task.default_data:
-            wanted = " or ".join(", ".join(fields) for fields in self.task.inputs)
-            raise RequestError(
-                f"No data was given for {self.task.name}.",
-                "No starter has data for this task.",
-                f"Give a file or a data set with --data; its inputs are {wanted}.",
-            )
-        return self.task.default_data
 
     def _n(self) -> int | None:
         measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -92,7 +93,7 @@ def pairs() -> list[dict[str, Any]]:
     """Each text with the next one; the score is the share of words that both have."""
     texts = [text for text, _ in small.texts(COUNT + 1)]
     return [{"sentence1": one, "sentence2": other, "score": _share(one, other)}
-            for one, other in zip(texts, texts[1:], strict=False)]  # fmt: skip
+            for one, other in itertools.pairwise(texts)]  # fmt: skip
 
 
 def _share(one: str, other: str) -> float:
