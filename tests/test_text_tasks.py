@@ -185,9 +185,17 @@ def test_answers_are_compared_as_squad_does() -> None:
 
 def test_right_answers_are_squads_a_list_or_one_text() -> None:
     for answers in ({"text": ["a", "a", "b"], "answer_start": [0, 1, 2]}, ["a", "b"]):
-        assert ANSWER.check(rows("answers", [answers] * 20), {})[0]["answers"] == ["a", "b"]
-    assert ANSWER.check(rows("answers", ["a"] * 20), {})[0]["answers"] == ["a"]
-    assert "Row 2 has the answers" in refusal(ANSWER, rows("answers", ["a", 7] * 10), {}).what
+        assert ANSWER.check(_without_text(rows("answers", [answers] * 20)), {})[0]["answers"] == ["a", "b"]
+    assert ANSWER.check(_without_text(rows("answers", ["a"] * 20)), {})[0]["answers"] == ["a"]
+    assert "Row 2 has the answers" in refusal(ANSWER, _without_text(rows("answers", ["a", 7] * 10)), {}).what
+    assert "no questions" in refusal(ANSWER, rows("answers", ["a"] * 20), {}).what
+
+
+def test_texts_without_a_question_are_asked_a_general_one(folders: dict[str, Path]) -> None:
+    found = ANSWER.prepare(ANSWER.check(tiny.checked(tiny.plain()), {}), folders["question-answering"])
+    assert found.labels is None and found.cards[0]["text"].startswith("What is this about? ▸ ")
+    said = _answers(ANSWER, found, folders["question-answering"]).predicted
+    assert all(answer and answer in text for answer, (text, _) in zip(said, small.texts(24), strict=True))
 
 
 def test_an_answer_is_a_part_of_the_context_in_its_own_letters(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -322,7 +330,7 @@ def test_texts_without_a_partner_are_compared_without_labels(folders: dict[str, 
     assert _answers(ALIKE, found, folders["sentence-similarity"]).scores.shape == (24, 32)
     assert "only one text" in refusal(ALIKE, rows("score", [1.0, 2.0] * 10), {}).what
     scores = rows("score", [1, "x"] * 10, text1="a", text2="b")
-    assert "Row 2 " in refusal(ALIKE, [{k: v for k, v in row.items() if k != "text"} for row in scores], {}).what
+    assert "Row 2 " in refusal(ALIKE, _without_text(scores), {}).what
 
 
 def test_points_say_sentences_a_second(folders: dict[str, Path]) -> None:
@@ -356,6 +364,10 @@ def test_inputs_come_back_from_disk_as_they_were(folders: dict[str, Path], name:
     )  # fmt: skip
     one, other = (catalog.task(name).collate(each, range(4)) for each in (found, again))
     assert all(np.array_equal(one[key], other[key]) and one[key].dtype == other[key].dtype for key in one)
+
+
+def _without_text(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "text"} for row in given]
 
 
 def _answers(task: Any, found: Prepared, model: Path, size: int = 1) -> Answers:

@@ -104,7 +104,7 @@ CASES: dict[str, Case] = {
     "a misspelt backend": (lambda p: compare(p, "-r", p.recipe("onnxruntime", "onnxrt")), 2, ("onnxrt", "onnxruntime, openvino, pytorch")),
     "a misspelt target": (lambda p: compare(p, "--target", "this-machin"), 2, ("this-machin", "this-machine")),
     "a misspelt task": (lambda p: compare(p, "--task", "text-clasification"), 2, ("text-clasification", "Known:")),
-    "a task that is not built": (lambda p: compare(p, model=p.model_with(architectures=["BertForTokenClassification"])), 2, ("token-classification", "image-classification, text-classification")),
+    "a task that is not built": (lambda p: compare(p, model=p.model_with(architectures=["BertForMultipleChoice"])), 2, ("multiple-choice", "image-classification", "text-classification")),
     "a model of another task": (lambda p: compare(p, "--task", "image-classification"), 2, ("text classifier", "image classifier", "BertForSequenceClassification")),
     "a regression head": (lambda p: compare(p, model=p.model_with(id2label={"0": "LABEL_0"})), 2, ("one number", "exclusive classes")),
     "a model id that does not exist": (lambda p: compare(p, model="org/nobody-made-it"), 2, ("org/nobody-made-it",)),

@@ -303,7 +303,7 @@ class _Planner:
         if source is None:
             source = self._default_data()
             columns.pop(task.target or "", None)
-            self.warnings.append(f"No data was given: answers are compared without labels, on {source}.")
+            self.warnings.append(f"No data was given: the inputs of {source} are taken, without their labels.")
         return {
             "data": source, "at": request.data_at, "calibration": request.calibration,
             "calibration_at": request.calibration_at, "fields": request.fields, "columns": columns,

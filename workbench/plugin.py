@@ -268,7 +268,7 @@ class Task(Plugin, ABC):
     by_name: ClassVar[bool] = False  # where the data names its label ids, rows hold the names
     metrics: ClassVar[tuple[Metric, ...]]  # all there may be; `statistics` says which, and which comes first
     asks: ClassVar[tuple[type, ...]] = ()
-    default_data: ClassVar[str] = ""  # compared without its labels when nobody names data; "": somebody must
+    default_data: ClassVar[str] = ""  # compared without its labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:

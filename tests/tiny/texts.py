@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def pairs() -> list[dict[str, Any]]:
     """Each text with the next one; the score is the share of words that both have."""
     texts = [text for text, _ in small.texts(COUNT + 1)]
     return [{"sentence1": one, "sentence2": other, "score": _share(one, other)}
-            for one, other in pairwise(texts)]  # fmt: skip
+            for one, other in itertools.pairwise(texts)]  # fmt: skip
 
 
 def _share(one: str, other: str) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXACT_MATCH = Metric("exact_match", binary=True)
 F1 = Metric("f1")
 LONGEST = 30  # tokens of an answer, as in transformers' example for SQuAD
+GENERAL = "What is this about?"
 NORMALIZER = "SQuAD's: lower case, no punctuation, no articles, single spaces"
 
 
@@ -30,7 +31,8 @@ class QuestionAnswering(Texts):
 
     A context that is too long is cut at its end and counted: an answer behind that cannot be found. Labels are lists
     of right texts, empty where there is no answer in the context. Both metrics are those of SQuAD's evaluation script,
-    the best of all right texts after its normalizer. It needs data with questions: there is none to fall back on.
+    the best of all right texts after its normalizer. Texts without a question are asked the GENERAL one, and compared
+    without labels.
 
     Statistics: exact_match [n, 1], f1 [n, 1] of the words in common.
     """
@@ -38,10 +40,16 @@ class QuestionAnswering(Texts):
     name = "question-answering"
     summary = "The part of a text that answers a question."
     auto_class = "AutoModelForQuestionAnswering"
-    columns = {"question": ("question",), "context": ("context",), "answers": ("answers", "answer")}
-    inputs = (("question", "context"),)
+    columns = {
+        "question": ("question",),
+        "context": ("context",),
+        "text": ("text", "sentence"),
+        "answers": ("answers", "answer"),
+    }
+    inputs = (("question", "context"), ("text",))
     target = "answers"
     metrics = (EXACT_MATCH, F1)
+    default_data = "starter:sentiment"
 
     def processor(self, model: Path) -> Questions:
         return Questions(model)
@@ -51,6 +59,12 @@ class QuestionAnswering(Texts):
         enough(rows)
         if not labelled(rows, "answers"):
             return rows
+        if "text" in rows[0]:
+            raise RequestError(
+                "The rows have answers and no questions.",
+                "An answer is right for a question.",
+                "Name the columns with --fields question=…,context=…, or leave the answers out.",
+            )
         return [{**row, "answers": _texts(row["answers"], row["row"])} for row in rows]
 
     def prepare(self, rows: list[dict[str, Any]], model: Path) -> Prepared:
@@ -103,10 +117,10 @@ class Questions(Tokenizer):
     def __call__(self, row: dict[str, Any]) -> Batch:
         import numpy as np
 
-        encoded = self._asked(row)
+        encoded = self._encoded(row)
         mine = np.array([part == 1 for part in encoded.sequence_ids()])
         offsets = np.where(mine[:, None], np.asarray(encoded.pop("offset_mapping"), dtype=np.int64), -1)
-        read = row["context"][: max(int(offsets.max()), 0)]
+        read = _asked(row)[1][: max(int(offsets.max()), 0)]
         kept = {"offsets": offsets, "context": np.frombuffer(read.encode("utf-8"), dtype=np.uint8)}
         return arrays(encoded) | kept
 
@@ -114,14 +128,14 @@ class Questions(Tokenizer):
         given = {name: value for name, value in example.items() if name != "context"}
         return super().padding(given) | {"offsets": -1.0}
 
-    def _asked(self, row: dict[str, Any]) -> Any:
+    def _encoded(self, row: dict[str, Any]) -> Any:
         """Raises RequestError, naming the row, where nothing of the context would be left."""
-        question, limit = row["question"], self.max_length
+        (question, context), limit = _asked(row), self.max_length
         if limit and len(question.encode()) > limit // 2:  # few are; a token has at least one byte
             count = len(self._tokenizer(question, verbose=False)["input_ids"])
             if count + 2 > limit:
                 raise _too_long(row, count, limit)
-        return self.encoded(question, row["context"], truncation="only_second", return_offsets_mapping=True)
+        return self.encoded(question, context, truncation="only_second", return_offsets_mapping=True)
 
 
 def _too_long(row: dict[str, Any], count: int, limit: int) -> RequestError:
@@ -180,7 +194,12 @@ def _without_contexts(prepared: Prepared) -> Prepared:
     return replace(prepared, tensors={name: each for name, each in prepared.tensors.items() if name != "context"})
 
 
+def _asked(row: dict[str, Any]) -> tuple[str, str]:
+    """Question and context."""
+    return (GENERAL, row["text"]) if "text" in row else (row["question"], row["context"])
+
+
 def _card(row: dict[str, Any]) -> dict[str, Any]:
     answers = row.get("answers")
     label = None if answers is None else " | ".join(answers) or "no answer"
-    return {"text": f"{row['question']} ▸ {row['context']}"[:SHOWN], "label": label}
+    return {"text": " ▸ ".join(_asked(row))[:SHOWN], "label": label}
