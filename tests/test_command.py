@@ -156,7 +156,7 @@ def test_measuring_the_machine_tells_peaks_and_resolution_with_progress(home: Pa
     done = command("machine", "--measure")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^peaks: fp32 [\d,]+ GFLOP/s, .*bandwidth [\d,]+ GB/s$", done.stdout, re.MULTILINE), done.stdout
-    assert re.search(r"^resolution: ±[\d.]+ %: the starter's baseline", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^resolution: ±[\d.]+\s%: the starter's baseline", done.stdout, re.MULTILINE), done.stdout
     assert "Measure speed" in done.stderr
 
 

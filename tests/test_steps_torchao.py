@@ -12,7 +12,7 @@ from workbench.machine import Machine
 
 PYTORCH = next(found() for found in BACKENDS if found.name == "pytorch")
 SCHEMES = ("int8_weights", "int8_dynamic", "int4_weights")
-NEAR = {"int8_weights": 0.1, "int8_dynamic": 0.1, "int4_weights": 0.4}
+NEAR = {"int8_weights": 0.1, "int8_dynamic": 0.1, "int4_weights": 0.8}
 
 
 def answers(folder: object, examples: object, auto_class: str = "AutoModelForSequenceClassification") -> np.ndarray:
