@@ -106,7 +106,7 @@ CASES: dict[str, Case] = {
     "a misspelt task": (lambda p: compare(p, "--task", "text-clasification"), 2, ("text-clasification", "Known:")),
     "a task that is not built": (lambda p: compare(p, model=p.model_with(architectures=["BertForMultipleChoice"])), 2, ("multiple-choice", "image-classification", "text-classification")),
     "a model of another task": (lambda p: compare(p, "--task", "image-classification"), 2, ("text classifier", "image classifier", "BertForSequenceClassification")),
-    "a regression head": (lambda p: compare(p, model=p.model_with(id2label={"0": "LABEL_0"})), 2, ("one number", "exclusive classes")),
+    "a class for a regression head": (lambda p: compare(p, model=p.model_with(id2label={"0": "LABEL_0"})), 2, ("Row 1", "NEGATIVE", "a number is wanted")),
     "a model id that does not exist": (lambda p: compare(p, model="org/nobody-made-it"), 2, ("org/nobody-made-it",)),
     "a model folder that does not exist": (lambda p: compare(p, model="./no/such/folder"), 2, ("./no/such/folder", "Check the path.")),
     "a model that is a file": (lambda p: compare(p, model=p.file()), 2, ("is a file", "A model is a folder.")),
