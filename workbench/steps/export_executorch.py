@@ -57,7 +57,7 @@ def _longest(context: plugin.StepContext, options: ExportExecutorch.Options) -> 
     """The shortest of what is asked for and what tokenizer and model can take."""
     config = json.loads((context.model / "config.json").read_text(encoding="utf-8"))
     limits = (context.samples.facts.get("max_length"), config.get("max_position_embeddings"))
-    return min(options.max_length, *(int(limit) for limit in limits if limit))
+    return min([options.max_length, *(int(limit) for limit in limits if limit)])
 
 
 def _export(model: Any, context: plugin.StepContext, options: ExportExecutorch.Options, bounds: dict[str, int]) -> Any:
