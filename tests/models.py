@@ -62,6 +62,7 @@ class TextTask:
     """What steps and sessions need of a task."""
 
     auto_class = "AutoModelForSequenceClassification"
+    asks = ()
 
     def collate(self, prepared: Prepared, indices: Any) -> dict[str, np.ndarray]:
         longest = {name: max(len(values[index]) for index in indices) for name, values in prepared.tensors.items()}

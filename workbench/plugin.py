@@ -94,11 +94,14 @@ class Answers:
 
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
-    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none.
+    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none; fewer rows where the task
+               keeps those of some examples only, the same ones of every model.
+    counted:   [n, k] what the task counted on the way to its statistics, or None.
     """
 
     predicted: list[Any]
     scores: np.ndarray
+    counted: np.ndarray | None = None
 
 
 # ---- what runs a model --------------------------------------------------------------------------
@@ -132,8 +135,9 @@ class Profiles(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a session wrote: tokens, int64 [n, new], the end-of-text token last where a text ended before, then padding;
-    `first`: seconds until the first token of all n was there; `seconds`: of the whole, the first included."""
+    """What a session wrote: tokens, int64 [n, new] without the prompt, the end-of-text token last where a text ended
+    before, then padding; `first`: seconds until the first token of all n was there; `seconds`: of the whole, the
+    first included."""
 
     tokens: np.ndarray
     first: float
@@ -146,8 +150,9 @@ class Writes(Protocol):
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
         """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
-        that listen or translate what their encoder takes). `ends`: stop when every text has ended; without, exactly
-        `new_tokens` are written, as timing wants it."""
+        with an encoder what it takes, and `decoder_input_ids` where the answer begins otherwise than config.json
+        says). `ends`: stop when every text has ended; without, exactly `new_tokens` are written, an end of text among
+        them, as timing wants it."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +246,7 @@ class Task(Plugin, ABC):
     target: ClassVar[str | None] = "label"
     metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
     asks: ClassVar[tuple[type, ...]] = ()
+    rows: ClassVar[int | None] = None  # at most so many are answered when nobody says how many; None: all
     default_data: ClassVar[str] = ""  # compared without labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 

@@ -12,14 +12,18 @@ from pydantic import Field
 from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.graph import coverage, precision, read_ir
+from workbench.generation import answered, continued, decoder_prompt, habits
+from workbench.graph import DECODER_IR, coverage, ir_files, precision, read_ir
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from workbench.plugin import Batch
 
 PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
 PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
+PAST, CROSS = "past_key_values.", ".cross_attention_cache."
 NOTES = ("layerType", "primitiveType", "runtimePrecision")
 WANTED = {
     "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
@@ -32,7 +36,7 @@ class OpenVINO(plugin.Backend):
     summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
     needs = ("openvino",)
     reads = ("openvino",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Writes)
 
     class Options(plugin.Options):
         precision: Literal["f32", "bf16", "f16"] | None = Field(
@@ -65,7 +69,7 @@ class OpenVINO(plugin.Backend):
         if device not in known or known[device].missing:
             why = known[device].missing if device in known else f"Known: {', '.join(known)}."
             raise RequestError(f"OpenVINO has no device {device} here.", why)
-        return OpenVINOSession(model_file(folder), device, threads, options)
+        return OpenVINOSession(folder, device, threads, options)
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file. A FakeQuantize stands for a pair of quantize and dequantize."""
@@ -82,19 +86,34 @@ class OpenVINO(plugin.Backend):
 
 
 class OpenVINOSession(plugin.Session):
-    def __init__(self, path: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
-        self.path, self.device, self.threads, self.options = path, device, threads, options
-        self.compiled = self._compile({})
+    def __init__(self, folder: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
+        self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
+        self.habits = habits(folder)
+        self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
-        self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
-        self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
+        self.decoder = self._compile(more, {}) if (more := folder / DECODER_IR).is_file() else None
+        self.wanted, self.names = _wanted(self.compiled), _given(self.compiled)
 
     def infer(self, batch: Batch) -> Batch:
         """Outputs are copies: the runtime writes the next answer over its own."""
         import numpy as np
 
-        found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
-        return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
+        self.request.reset_state()
+        found = self.request.infer(self._feed(batch), share_inputs=True)
+        return plain({name: np.array(found[at]) for at, name in enumerate(self.names) if PAST not in name})
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """Keys and values are the runtime's own state; those of a model with an encoder are handed on."""
+        if self.decoder is not None:
+            begin = Remembering(self.request, self.wanted, self.names, {})
+            more = self.decoder.create_infer_request()
+            go_on = Remembering(more, _wanted(self.decoder), _given(self.decoder), begin.cache)
+            return answered(begin, go_on, batch, new_tokens, self.habits, ends)
+        self.request.reset_state()
+        if not self.request.query_state():
+            raise WorkbenchError(f"{self.path.name} cannot write.", "It keeps no keys and values.",
+                                 "Export the model again.")  # fmt: skip
+        return continued(self._logits, batch, new_tokens, self.habits, ends)
 
     def facts(self) -> dict[str, Any]:
         """Precision is that in which most products really run; `executed` counts operators by it."""
@@ -120,10 +139,11 @@ class OpenVINOSession(plugin.Session):
 
     def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         """Seconds a call of each operator, from a second compilation with counters switched on."""
-        request = self._compile({"PERF_COUNT": True}).create_infer_request()
+        request = self._compile(self.path, {"PERF_COUNT": True}).create_infer_request()
         rows: dict[str, dict[str, Any]] = {}
         for batch in batches:
-            request.infer(feed(batch, self.wanted))
+            request.reset_state()
+            request.infer(self._feed(batch))
             for node in request.profiling_info:
                 kernel, _, kind = node.exec_type.rpartition("_")
                 row: dict[str, Any] = {"name": node.node_name, "type": node.node_type}
@@ -134,9 +154,20 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.compiled
+        del self.request, self.compiled, self.decoder
 
-    def _compile(self, more: dict[str, Any]) -> Any:
+    def _feed(self, batch: Batch) -> Batch:
+        """The batch as this file takes it; an answer has only begun."""
+        if self.habits.start:
+            batch = {**batch, "decoder_input_ids": decoder_prompt(batch, self.habits)}
+        return feed(batch, self.wanted)
+
+    def _logits(self, batch: Batch) -> np.ndarray:
+        """Of the next tokens of texts that the state knows."""
+        found: np.ndarray = self.request.infer(feed(batch, self.wanted), share_inputs=True)["logits"]
+        return found
+
+    def _compile(self, path: Path, more: dict[str, Any]) -> Any:
         import openvino
 
         settings: dict[str, Any] = {"PERFORMANCE_HINT": self.options.performance_hint, **more}
@@ -147,15 +178,46 @@ class OpenVINOSession(plugin.Session):
         if self.options.streams:
             settings["NUM_STREAMS"] = self.options.streams
         try:
-            return openvino.Core().compile_model(str(self.path), self.device.upper(), settings)
+            return openvino.Core().compile_model(str(path), self.device.upper(), settings)
         except RuntimeError as error:
             last = str(error).strip().splitlines()[-1][:300]
-            raise WorkbenchError(f"OpenVINO cannot run {self.path.name}.", last) from error
+            raise WorkbenchError(f"OpenVINO cannot run {path.name}.", last) from error
+
+
+class Remembering:
+    """A request and the keys and values of one batch of texts, handed from call to call under their plain names."""
+
+    def __init__(self, request: Any, wanted: dict[str, str], gives: list[str], cache: Batch) -> None:
+        self.request, self.wanted, self.gives, self.cache = request, wanted, gives, cache
+
+    def __call__(self, batch: Batch) -> np.ndarray:
+        """Logits; what the call changed takes the place of what was remembered."""
+        import numpy as np
+
+        past = {name: self.cache[name.removeprefix("input.")] for name in self.wanted if PAST in name}
+        plain = {name: dtype for name, dtype in self.wanted.items() if PAST not in name}
+        found = self.request.infer(feed(batch, plain) | past, share_inputs=True)
+        for at, name in enumerate(self.gives):
+            known = name.removeprefix("output.")
+            if PAST in name and not (past and CROSS in name):
+                self.cache[known] = np.array(found[at])
+        logits: np.ndarray = found["logits"]
+        return logits
+
+
+def _wanted(compiled: Any) -> dict[str, str]:
+    """Names of the inputs and the numpy dtypes they take."""
+    return {port.get_any_name(): port.element_type.to_dtype().name for port in compiled.inputs}
+
+
+def _given(compiled: Any) -> list[str]:
+    """Names of the outputs in their order."""
+    return [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(compiled.outputs)]
 
 
 def model_file(folder: Path) -> Path:
     """Raises WorkbenchError when there is no IR file with its weights."""
-    found = sorted(path for path in folder.glob("*.xml") if path.with_suffix(".bin").is_file())
+    found = ir_files(folder)
     if not found:
         why = "It takes an .xml and its .bin."
         raise WorkbenchError(f"There is no OpenVINO model in {folder.name}.", why, "Export the model first.")

@@ -20,12 +20,14 @@ class Accuracy(Probe):
         import numpy as np
 
         predicted: list[Any] = []
-        scores = []
+        scores, counted = [], []
         for start in range(0, len(prepared), batch):
             indices = range(start, min(start + batch, len(prepared)))
             asked = task.collate(prepared, indices)
             answers = task.read(task.answer(session, asked), asked, prepared.facts)
             predicted += answers.predicted
             scores.append(answers.scores)
+            counted += [] if answers.counted is None else [answers.counted]
             progress(len(predicted), len(prepared), "examples")
-        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32))}
+        together = np.concatenate(counted) if counted else None
+        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32), together)}

@@ -22,8 +22,7 @@ class Speed(Probe):
         of the whole turn}. `warmup` calls before are not kept."""
         begin = time.process_time()
         for batch in batches[:warmup]:
-            task.answer(session, batch)
-        session.wait()
+            task.time(session, batch)
         taken: dict[str, list[float]] = {}
         for batch in batches:
             for metric, seconds in task.time(session, batch).items():

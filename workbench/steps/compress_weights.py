@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.graph import coverage, read_ir
+from workbench.graph import read_ir
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.quiet import quietly
-from workbench.steps.results import IrResult, ir_model
+from workbench.steps.results import IrResult, covered, ir_parts
 
 
 class CompressWeights(IrResult, plugin.Step):
@@ -42,10 +42,12 @@ class CompressWeights(IrResult, plugin.Step):
         require_empty(into)
         context.progress(0, 1, "compressing weights")
         with quietly():
-            model = openvino.Core().read_model(ir_model(source))
-            openvino.save_model(_compress(model, options), into / "openvino_model.xml", compress_to_fp16=False)
+            for number, part in enumerate(ir_parts(source)):
+                model = openvino.Core().read_model(part)
+                made = into / (part.name if number else "openvino_model.xml")
+                openvino.save_model(_compress(model, options), made, compress_to_fp16=False)
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_ir(into / "openvino_model.xml"))}
+        return {"coverage": covered(read_ir(part) for part in ir_parts(into))}
 
 
 def _compress(model: Any, options: CompressWeights.Options) -> Any:

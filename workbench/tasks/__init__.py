@@ -2,5 +2,6 @@
 
 from workbench.tasks.image_classification import ImageClassification
 from workbench.tasks.text_classification import TextClassification
+from workbench.tasks.text_generation import TextGeneration
 
-TASKS = (TextClassification, ImageClassification)
+TASKS = (TextClassification, ImageClassification, TextGeneration)

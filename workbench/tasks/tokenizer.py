@@ -15,13 +15,14 @@ UNLIMITED = 100_000  # tokenizers without a limit say 1e30
 
 
 class Tokenizer:
-    """The model's tokenizer, cutting at min(tokenizer's limit, position limit)."""
+    """The model's tokenizer, cutting at min(tokenizer's limit, position limit, `window`)."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, window: int | None = None) -> None:
         from transformers import AutoConfig, AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(model)
-        self.max_length = position_limit(AutoConfig.from_pretrained(model), self._tokenizer.model_max_length)
+        self.limit = position_limit(AutoConfig.from_pretrained(model), self._tokenizer.model_max_length)
+        self.max_length = min((one for one in (self.limit, window) if one), default=None)
         self.truncated = 0
 
     def __call__(self, row: dict[str, Any]) -> Batch:
@@ -34,13 +35,17 @@ class Tokenizer:
             self.truncated += len(self._tokenizer(*texts, verbose=False)["input_ids"]) > self.max_length
         return {name: np.asarray(value, dtype=np.int64) for name, value in encoded.items()}
 
+    @property
+    def pad(self) -> int:
+        """What fills a shorter text; nothing looks at it."""
+        return int(self._tokenizer.pad_token_id or 0)
+
     def padding(self, example: Batch) -> dict[str, float]:
-        pad = self._tokenizer.pad_token_id
-        fill = {"input_ids": pad if pad is not None else 0, "token_type_ids": self._tokenizer.pad_token_type_id}
+        fill = {"input_ids": self.pad, "token_type_ids": self._tokenizer.pad_token_type_id}
         return {name: float(fill.get(name, 0)) for name in example}
 
     def facts(self) -> dict[str, Any]:
-        return {"truncated": self.truncated, "max_length": self.max_length}
+        return {"truncated": self.truncated, "max_length": self.max_length, "position_limit": self.limit}
 
 
 def position_limit(config: Any, tokenizer_limit: int) -> int | None:
