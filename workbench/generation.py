@@ -19,28 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Habits:
-    """`ends`: tokens that end a text; `padding`: what stands after its end; `start`: what the answer of a model with
-    an encoder begins with, empty for others."""
+    """`ends`: tokens that end a text; `padding`: what stands after its end."""
 
     ends: tuple[int, ...] = ()
     padding: int = 0
-    start: tuple[int, ...] = ()
 
 
 def habits(folder: Path) -> Habits:
     """From generation_config.json, or config.json where there is none, as transformers reads them."""
-    config = _json(folder / "config.json")
-    said = _json(folder / "generation_config.json") or config
+    said = _json(folder / "generation_config.json") or _json(folder / "config.json")
     ends = tuple(_listed(said.get("eos_token_id")))
     padding = next((one for one in (said.get("pad_token_id"), *ends) if one is not None), 0)
-    return Habits(ends, padding, tuple(_start(said)) if config.get("is_encoder_decoder") else ())
-
-
-def _start(said: dict[str, Any]) -> list[int]:
-    """The decoder's first tokens: its start, and what is forced to follow it (a language, a task)."""
-    first = next((said[name] for name in ("decoder_start_token_id", "bos_token_id") if said.get(name) is not None), 0)
-    forced = sorted(pair for pair in said.get("forced_decoder_ids") or [] if pair[1] is not None)
-    return [*_listed(first), *_listed(said.get("forced_bos_token_id")), *(token for _, token in forced)]
+    return Habits(ends, padding)
 
 
 def greedy(
@@ -92,33 +82,6 @@ def continued(
         return call(one)[:, -1]
 
     return greedy(begin, step, new_tokens, habits, ends)
-
-
-def answered(
-    first: Callable[[Batch], np.ndarray], more: Callable[[Batch], np.ndarray], batch: Batch, new_tokens: int,
-    habits: Habits, ends: bool,
-) -> Written:  # fmt: skip
-    """What a model with an encoder answers to `batch`. `first` is called once, with all of it and what the answer
-    begins with; `more` with one token of each answer at a time. Both as `call` of `continued`."""
-    mask = {name: value for name, value in batch.items() if name == "attention_mask"}
-
-    def begin() -> np.ndarray:
-        return first({**batch, "decoder_input_ids": decoder_prompt(batch, habits)})[:, -1]
-
-    def step(token: np.ndarray) -> np.ndarray:
-        return more({**mask, "decoder_input_ids": token[:, None]})[:, -1]
-
-    return greedy(begin, step, new_tokens, habits, ends)
-
-
-def decoder_prompt(batch: Batch, habits: Habits) -> np.ndarray:
-    """What the answers of a model with an encoder begin with, int64 [n, tokens]."""
-    import numpy as np
-
-    if "decoder_input_ids" in batch:
-        return batch["decoder_input_ids"]
-    rows = len(next(iter(batch.values())))
-    return np.tile(np.asarray(habits.start, dtype=np.int64), (rows, 1))
 
 
 def positions(mask: np.ndarray) -> np.ndarray:

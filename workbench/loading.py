@@ -23,7 +23,7 @@ from workbench.artifact import sha256_of
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed
-from workbench.generation import decoder_prompt, habits
+from workbench.generation import habits
 from workbench.plugin import Writes
 from workbench.recipe import Recipe
 from workbench.store import Store
@@ -107,7 +107,7 @@ class Model:
 
     def generate(self, inputs: Any = None, *, generation_config: Any = None, **given: Any) -> torch.Tensor:
         """What transformers' `generate` returns when it takes the likeliest token always: ids [n, length], the prompt
-        first (of a model with an encoder: what its answers begin with). Prompts are padded on the left; texts end at
+        first. Prompts are padded on the left; texts end at
         the model's own end tokens, or after `max_new_tokens` (or at `max_length`).
 
         Raises RequestError for what is not greedy writing, and for a model whose task is not to write.
@@ -120,7 +120,7 @@ class Model:
         asked = {} if generation_config is None else generation_config.to_diff_dict()
         asked |= {name: value for name, value in given.items() if name not in batch and value is not None}
         _refuse_other_writing(self, asked)
-        begun = decoder_prompt(batch, found) if (found := habits(self.folder)).start else batch["input_ids"]
+        begun = batch["input_ids"]
         tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1])).tokens
         return torch.from_numpy(np.concatenate([begun, tokens], axis=1))
 

@@ -149,10 +149,9 @@ class Writes(Protocol):
     """A session that writes, greedily and with a cache of keys and values."""
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
-        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
-        with an encoder what it takes, and `decoder_input_ids` where the answer begins otherwise than config.json
-        says). `ends`: stop when every text has ended; without, exactly `new_tokens` are written, an end of text among
-        them, as timing wants it."""
+        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`). `ends`: stop
+        when every text has ended; without, exactly `new_tokens` are written, an end of text among them, as timing
+        wants it."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
-from workbench.backends.onnx_cache import BoundCall, Remembering, empty_cache, is_cache
+from workbench.backends.onnx_cache import CachedCall, empty_cache, is_cache
 from workbench.errors import RequestError, WorkbenchError
-from workbench.generation import answered, continued, decoder_prompt, habits
-from workbench.graph import DECODER, Graph, coverage, onnx_files, precision, read_onnx
+from workbench.generation import continued, habits
+from workbench.graph import Graph, coverage, onnx_files, precision, read_onnx
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -97,7 +97,6 @@ class OnnxSession(plugin.Session):
         self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
         self.habits = habits(folder)
         self.session = self._load(self.path, self._settings())
-        self.decoder = self._load(more, self._settings()) if (more := folder / DECODER).is_file() else None
         self.wanted = _wanted(self.session)
         self.names = [entry.name for entry in self.session.get_outputs() if not is_cache(entry.name)]
 
@@ -107,16 +106,11 @@ class OnnxSession(plugin.Session):
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """Keys and values stay with the runtime, bound from one call to the next."""
         place = "cuda" if self.device in ("cuda", "tensorrt") else "cpu"
-        first = BoundCall(self.session, self.wanted, place)
-        rows = len(next(iter(batch.values())))
-        if self.decoder is None:
-            if not first.cached:
-                raise WorkbenchError(f"{self.path.name} cannot write.", "It has no cache of keys and values.",
-                                     "Export the model again.")  # fmt: skip
-            return continued(Remembering(first, first.empty(rows)), batch, new_tokens, self.habits, ends)
-        begin = Remembering(first, {})
-        go_on = Remembering(BoundCall(self.decoder, _wanted(self.decoder), place), begin.cache)
-        return answered(begin, go_on, batch, new_tokens, self.habits, ends)
+        call = CachedCall(self.session, self.wanted, place, len(batch["input_ids"]))
+        if not call.cache:
+            why = "It takes no cache of keys and values."
+            raise WorkbenchError(f"{self.path.name} cannot write.", why, "Export the model again.")
+        return continued(call, batch, new_tokens, self.habits, ends)
 
     def facts(self) -> dict[str, Any]:
         """Precision is that of the graph's products; `placement` counts operators by execution provider."""
@@ -144,12 +138,10 @@ class OnnxSession(plugin.Session):
         return ranked(_rows(events, len(batches)))
 
     def close(self) -> None:
-        del self.session, self.decoder
+        del self.session
 
     def _feed(self, batch: Batch) -> Batch:
-        """The batch as this file takes it: nothing was said before, and an answer has only begun."""
-        if self.habits.start:
-            batch = {**batch, "decoder_input_ids": decoder_prompt(batch, self.habits)}
+        """The batch as this file takes it: nothing was said before."""
         rows = len(next(iter(batch.values())))
         told = feed(batch, {name: kind for name, kind in self.wanted.items() if not is_cache(name)})
         return told | empty_cache(self.session.get_inputs(), rows)

@@ -12,8 +12,8 @@ from pydantic import Field
 from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.generation import answered, continued, decoder_prompt, habits
-from workbench.graph import DECODER_IR, coverage, ir_files, precision, read_ir
+from workbench.generation import continued, habits
+from workbench.graph import coverage, ir_files, precision, read_ir
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
 PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
-PAST, CROSS = "past_key_values.", ".cross_attention_cache."
 NOTES = ("layerType", "primitiveType", "runtimePrecision")
 WANTED = {
     "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
@@ -91,28 +90,23 @@ class OpenVINOSession(plugin.Session):
         self.habits = habits(folder)
         self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
-        self.decoder = self._compile(more, {}) if (more := folder / DECODER_IR).is_file() else None
-        self.wanted, self.names = _wanted(self.compiled), _given(self.compiled)
+        self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
+        self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
 
     def infer(self, batch: Batch) -> Batch:
         """Outputs are copies: the runtime writes the next answer over its own."""
         import numpy as np
 
         self.request.reset_state()
-        found = self.request.infer(self._feed(batch), share_inputs=True)
-        return plain({name: np.array(found[at]) for at, name in enumerate(self.names) if PAST not in name})
+        found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
+        return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
-        """Keys and values are the runtime's own state; those of a model with an encoder are handed on."""
-        if self.decoder is not None:
-            begin = Remembering(self.request, self.wanted, self.names, {})
-            more = self.decoder.create_infer_request()
-            go_on = Remembering(more, _wanted(self.decoder), _given(self.decoder), begin.cache)
-            return answered(begin, go_on, batch, new_tokens, self.habits, ends)
+        """Keys and values are the runtime's own state."""
         self.request.reset_state()
         if not self.request.query_state():
-            raise WorkbenchError(f"{self.path.name} cannot write.", "It keeps no keys and values.",
-                                 "Export the model again.")  # fmt: skip
+            why = "It keeps no keys and values."
+            raise WorkbenchError(f"{self.path.name} cannot write.", why, "Export the model again.")
         return continued(self._logits, batch, new_tokens, self.habits, ends)
 
     def facts(self) -> dict[str, Any]:
@@ -143,7 +137,7 @@ class OpenVINOSession(plugin.Session):
         rows: dict[str, dict[str, Any]] = {}
         for batch in batches:
             request.reset_state()
-            request.infer(self._feed(batch))
+            request.infer(feed(batch, self.wanted))
             for node in request.profiling_info:
                 kernel, _, kind = node.exec_type.rpartition("_")
                 row: dict[str, Any] = {"name": node.node_name, "type": node.node_type}
@@ -154,13 +148,7 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.compiled, self.decoder
-
-    def _feed(self, batch: Batch) -> Batch:
-        """The batch as this file takes it; an answer has only begun."""
-        if self.habits.start:
-            batch = {**batch, "decoder_input_ids": decoder_prompt(batch, self.habits)}
-        return feed(batch, self.wanted)
+        del self.request, self.compiled
 
     def _logits(self, batch: Batch) -> np.ndarray:
         """Of the next tokens of texts that the state knows."""
@@ -182,37 +170,6 @@ class OpenVINOSession(plugin.Session):
         except RuntimeError as error:
             last = str(error).strip().splitlines()[-1][:300]
             raise WorkbenchError(f"OpenVINO cannot run {path.name}.", last) from error
-
-
-class Remembering:
-    """A request and the keys and values of one batch of texts, handed from call to call under their plain names."""
-
-    def __init__(self, request: Any, wanted: dict[str, str], gives: list[str], cache: Batch) -> None:
-        self.request, self.wanted, self.gives, self.cache = request, wanted, gives, cache
-
-    def __call__(self, batch: Batch) -> np.ndarray:
-        """Logits; what the call changed takes the place of what was remembered."""
-        import numpy as np
-
-        past = {name: self.cache[name.removeprefix("input.")] for name in self.wanted if PAST in name}
-        plain = {name: dtype for name, dtype in self.wanted.items() if PAST not in name}
-        found = self.request.infer(feed(batch, plain) | past, share_inputs=True)
-        for at, name in enumerate(self.gives):
-            known = name.removeprefix("output.")
-            if PAST in name and not (past and CROSS in name):
-                self.cache[known] = np.array(found[at])
-        logits: np.ndarray = found["logits"]
-        return logits
-
-
-def _wanted(compiled: Any) -> dict[str, str]:
-    """Names of the inputs and the numpy dtypes they take."""
-    return {port.get_any_name(): port.element_type.to_dtype().name for port in compiled.inputs}
-
-
-def _given(compiled: Any) -> list[str]:
-    """Names of the outputs in their order."""
-    return [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(compiled.outputs)]
 
 
 def model_file(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from pydantic import Field
 from workbench import plugin
 from workbench.backends.feeds import ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.generation import Habits, decoder_prompt, habits
+from workbench.generation import Habits, habits
 from workbench.graph import bits_of
 from workbench.machine import Machine
 
@@ -109,19 +109,16 @@ class PyTorchSession(plugin.Session):
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """By transformers' own `generate`, with its usual cache; nothing but the likeliest token counts."""
         import torch
-        from transformers import GenerationMixin
 
         given = self._tensors({name: value for name, value in batch.items() if name != "position_ids"})
-        if self.habits.start:
-            given["decoder_input_ids"] = torch.from_numpy(decoder_prompt(batch, self.habits)).to(self.device)
         self.model.generation_config = _greedy(new_tokens, self.habits, ends)
         clock = _FirstToken(self.wait)
-        generate: Any = GenerationMixin.generate  # some models have a wider one that transcribes whole recordings
         with torch.inference_mode():
-            said = generate(self.model, **given, stopping_criteria=[clock])
+            said = self.model.generate(**given, stopping_criteria=[clock])
         self.wait()
-        before = given["decoder_input_ids" if self.habits.start else "input_ids"].shape[1]
-        return plugin.Written(said[:, before:].cpu().numpy(), clock.first, time.perf_counter() - clock.begin)
+        return plugin.Written(
+            said[:, given["input_ids"].shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin
+        )
 
     def wait(self) -> None:
         if self.device == "cuda":
@@ -218,7 +215,6 @@ def _greedy(new_tokens: int, habits: Habits, ends: bool) -> Any:
     return GenerationConfig(
         do_sample=False, num_beams=1, max_new_tokens=new_tokens, pad_token_id=habits.padding,
         eos_token_id=list(habits.ends) or None if ends else None,
-        decoder_start_token_id=habits.start[0] if habits.start else None,
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ DTYPES |= {f"u{bits}": f"uint{bits}" for bits in (2, 4, 8, 16, 32, 64)}
 PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64", "bool": "bool"}
 
 
-DECODER_IR = "openvino_decode.xml"  # beside openvino_model.xml, where a model with an encoder goes on with an answer
+DECODER_IR = "openvino_decode.xml"  # beside openvino_model.xml, where a model goes on in another graph
 
 
 def ir_files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-DECODER = "decode.onnx"  # beside model.onnx, where a model with an encoder goes on with an answer
+DECODER = "decode.onnx"  # beside model.onnx, where a model goes on in another graph
 
 
 def onnx_files(folder: Path) -> list[Path]:

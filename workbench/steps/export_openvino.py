@@ -40,11 +40,7 @@ class ExportOpenVINO(IrResult, plugin.Step):
         with quietly():
             model = load_model(source, context)
             context.progress(1, 3, "tracing and converting")
-            config = OpenVINOConfig(
-                dynamic=options.dynamic, compress_to_fp16=options.compress_to_fp16,
-                # State is sized after the traced example, which what an encoder heard must not be.
-                stateful=not model.config.is_encoder_decoder,
-            )  # fmt: skip
+            config = OpenVINOConfig(dynamic=options.dynamic, compress_to_fp16=options.compress_to_fp16)
             exporter: Any = OpenVINOExporter()
             made = {name: exporter.export(part, taken, config=config).components["model"]
                     for name, (part, taken) in parts(model, context).items()}  # fmt: skip

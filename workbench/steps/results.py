@@ -2,8 +2,8 @@
 
 A model is one file, model.onnx or openvino_model.xml: a whole call from inputs to outputs. One that writes text takes
 and gives its cache in that file (ONNX by inputs and outputs, OpenVINO as state), so that one file begins and goes on.
-One with an encoder has a second file, decode.onnx or openvino_decode.xml: one more token from the cache that the whole
-call gave. A step that changes a model changes every file in `onnx_parts` or `ir_parts`.
+A model that goes on in another graph than it began in has a second file, decode.onnx or openvino_decode.xml. A step
+that changes a model changes every file in `onnx_parts` or `ir_parts`.
 """
 
 from __future__ import annotations
