@@ -282,3 +282,19 @@ def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
     (tmp_path / "onnx" / "model.onnx.data").unlink()
     with pytest.raises(WorkbenchError, match=r"needs model\.onnx\.data"):
         existing(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_file_of_a_model_in_two_is_quantized(tmp_path: Path) -> None:
+    """One that goes on in another graph than it began in: here the same one twice."""
+    import onnx
+
+    source, into = tmp_path / "two", tmp_path / "quantized"
+    shutil.copytree(models.built("export-onnx"), source)
+    onnx.save(onnx.load(str(source / "model.onnx")), str(source / "decode.onnx"))
+    step = models.step("quantize-onnx-dynamic")
+    facts = step.apply(source, into, step.Options(), models.context(source, models.texts(8)))
+    once = models.make(models.built("export-onnx"), "quantize-onnx-dynamic")[1]["coverage"]["MatMul"]
+    assert facts["coverage"]["MatMul"] == {name: 2 * count for name, count in once.items()}
+    assert sorted(path.name for path in into.glob("*.onnx")) == ["decode.onnx", "model.onnx"]
+    assert step.semantic(into) != step.semantic(models.built("export-onnx", "quantize-onnx-dynamic"))

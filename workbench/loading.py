@@ -107,8 +107,8 @@ class Model:
 
     def generate(self, inputs: Any = None, *, generation_config: Any = None, **given: Any) -> torch.Tensor:
         """What transformers' `generate` returns when it takes the likeliest token always: ids [n, length], the prompt
-        first. Prompts are padded on the left; texts end at
-        the model's own end tokens, or after `max_new_tokens` (or at `max_length`).
+        first. Prompts are padded on the left; texts end at the model's own end tokens, or after `max_new_tokens` (or
+        at `max_length`).
 
         Raises RequestError for what is not greedy writing, and for a model whose task is not to write.
         """
@@ -120,7 +120,8 @@ class Model:
         asked = {} if generation_config is None else generation_config.to_diff_dict()
         asked |= {name: value for name, value in given.items() if name not in batch and value is not None}
         _refuse_other_writing(self, asked)
-        begun = batch["input_ids"]
+        if (begun := batch.get("input_ids")) is None:
+            raise RequestError("There is no prompt.", "", 'Give input_ids: tokenizer(text, return_tensors="pt").')
         tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1])).tokens
         return torch.from_numpy(np.concatenate([begun, tokens], axis=1))
 
