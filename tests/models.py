@@ -64,6 +64,9 @@ class TextTask:
     auto_class = "AutoModelForSequenceClassification"
     asks = ()
 
+    def class_for(self, config: dict[str, Any]) -> str:
+        return self.auto_class
+
     def collate(self, prepared: Prepared, indices: Any) -> dict[str, np.ndarray]:
         longest = {name: max(len(values[index]) for index in indices) for name, values in prepared.tensors.items()}
         return {

@@ -290,11 +290,11 @@ def test_every_file_of_a_model_in_two_is_quantized(tmp_path: Path) -> None:
     import onnx
 
     source, into = tmp_path / "two", tmp_path / "quantized"
-    shutil.copytree(models.built("export-onnx"), source)
+    shutil.copytree(built("export-onnx"), source)
     onnx.save(onnx.load(str(source / "model.onnx")), str(source / "decode.onnx"))
-    step = models.step("quantize-onnx-dynamic")
-    facts = step.apply(source, into, step.Options(), models.context(source, models.texts(8)))
-    once = models.make(models.built("export-onnx"), "quantize-onnx-dynamic")[1]["coverage"]["MatMul"]
+    quantize = step("quantize-onnx-dynamic")
+    facts = quantize.apply(source, into, quantize.Options(), context(source, texts(8)))
+    once = make(built("export-onnx"), "quantize-onnx-dynamic")[1]["coverage"]["MatMul"]
     assert facts["coverage"]["MatMul"] == {name: 2 * count for name, count in once.items()}
     assert sorted(path.name for path in into.glob("*.onnx")) == ["decode.onnx", "model.onnx"]
-    assert step.semantic(into) != step.semantic(models.built("export-onnx", "quantize-onnx-dynamic"))
+    assert quantize.semantic(source) != quantize.semantic(built("export-onnx"))
