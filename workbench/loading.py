@@ -176,7 +176,10 @@ def _pipeline(opened: Model, options: dict[str, Any]) -> Any:
             "Call the model of workbench.load instead.",
         )  # fmt: skip
     parts = ("tokenizer", "image_processor", "feature_extractor", "video_processor", "processor")
+    wanted: dict[str, Any]
     wanted = {part: str(opened.folder) for part in parts if getattr(kind, f"_load_{part}") is not False}
+    if kind._load_feature_extractor:  # given as a folder, it would be looked for once more where `model` is
+        wanted["feature_extractor"] = transformers.AutoFeatureExtractor.from_pretrained(opened.folder)
     make: Any = transformers.pipeline
     asked = {"device": opened.device, "trust_remote_code": False, **wanted, **options}
     return make(opened.task, model=opened, **asked)
@@ -340,8 +343,8 @@ def _batch(given: dict[str, Any]) -> Batch:
             kind = type(value).__name__
             raise RequestError(f"The input {name} is a {kind}.", "", 'Give a tensor or an array: return_tensors="pt".')
         batch[name] = _array(value) if isinstance(value, torch.Tensor) else value
-    if "input_ids" in batch:  # as transformers does: every token counts where no mask says otherwise
-        batch.setdefault("attention_mask", np.ones(batch["input_ids"].shape, dtype=np.int64))
+    for name in batch.keys() & {"input_ids", "input_values"}:  # as transformers does: all counts, unless a mask says so
+        batch.setdefault("attention_mask", np.ones(batch[name].shape[:2], dtype=np.int64))
     return batch
 
 
