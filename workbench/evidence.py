@@ -271,7 +271,7 @@ def _resampled_changes(metric: Metric, base: Floats, variant: Floats, draws: int
 
 def _additive(metric: Metric) -> bool:
     """Whether the column means say everything that `combine` needs."""
-    return metric.combine in ("mean", "ratio", "f1", "exp_ratio")
+    return metric.combine in ("mean", "ratio", "f1", "exp_ratio", "mean_iou")
 
 
 def _changes_by_sums(metric: Metric, base: Floats, variant: Floats, chosen: NDArray[np.int64]) -> Floats:

@@ -176,7 +176,10 @@ def _pipeline(opened: Model, options: dict[str, Any]) -> Any:
             "Call the model of workbench.load instead.",
         )  # fmt: skip
     parts = ("tokenizer", "image_processor", "feature_extractor", "video_processor", "processor")
+    wanted: dict[str, Any]
     wanted = {part: str(opened.folder) for part in parts if getattr(kind, f"_load_{part}") is not False}
+    if kind._load_feature_extractor:  # given as a folder, it would be looked for once more where `model` is
+        wanted["feature_extractor"] = transformers.AutoFeatureExtractor.from_pretrained(opened.folder)
     make: Any = transformers.pipeline
     asked = {"device": opened.device, "trust_remote_code": False, **wanted, **options}
     return make(opened.task, model=opened, **asked)

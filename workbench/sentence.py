@@ -102,7 +102,7 @@ def resolution(report: Report) -> float | None:
 
 def unlabelled(report: Report) -> bool:
     """No labels: variants were compared with the baseline's answers."""
-    return any(accuracy(row).get("metric") == "agreement" for row in finished(report))
+    return any(accuracy(row).get("metric") in ("agreement", "cosine") for row in finished(report))
 
 
 def worse_sign(facts: dict[str, Any]) -> float:
@@ -166,6 +166,9 @@ def _accuracy_clause(facts: dict[str, Any]) -> Sentence:
     token, unit = facts.get("verdict"), facts.get("unit")
     if facts.get("metric") == "agreement" and token in ("no_detectable_drop", "cannot_tell", "drop"):
         said = f", the same answer as the baseline for {words.value_of(facts.get('value'), unit)} "
+        return (Span(said), _bracket(f"n{NBSP}={NBSP}{words.number(facts.get('n'))}, no labels"))
+    if facts.get("metric") == "cosine" and token in ("no_detectable_drop", "cannot_tell", "drop"):
+        said = f", its vectors at a mean cosine of {words.cosine(facts.get('value'))} to the baseline’s "
         return (Span(said), _bracket(f"n{NBSP}={NBSP}{words.number(facts.get('n'))}, no labels"))
     name, falls = words.metric_name(facts.get("metric")), "rise" if facts.get("better") == "lower" else "drop"
     if token == "no_detectable_drop":

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,20 +16,37 @@ from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
 from workbench.graph import Graph, coverage, onnx_files, precision, read_onnx
+from workbench.machine import Machine
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
 
-# device -> (provider, the package that has it)
+PAGES = "onnxruntime.ai/docs/execution-providers"
+# device -> (provider, what adds it)
 PROVIDERS = {
-    "cpu": ("CPUExecutionProvider", "onnxruntime"),
-    "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
-    "tensorrt": ("TensorrtExecutionProvider", "onnxruntime-gpu"),
-    "directml": ("DmlExecutionProvider", "onnxruntime-directml"),
-    "coreml": ("CoreMLExecutionProvider", "onnxruntime"),
-    "qnn": ("QNNExecutionProvider", "onnxruntime-qnn"),
-    "rocm": ("MIGraphXExecutionProvider", "onnxruntime-rocm"),
+    "cpu": ("CPUExecutionProvider", "Run `pip install onnxruntime`."),
+    "cuda": ("CUDAExecutionProvider", "Run `pip install onnxruntime-gpu`."),
+    "tensorrt": ("TensorrtExecutionProvider", "Run `pip install onnxruntime-gpu` and install TensorRT."),
+    "tensorrt-rtx": ("NvTensorRTRTXExecutionProvider", f"See {PAGES}/TensorRTRTX-ExecutionProvider.html."),
+    "openvino": ("OpenVINOExecutionProvider", "Run `pip install onnxruntime-openvino`."),
+    "directml": ("DmlExecutionProvider", "Run `pip install onnxruntime-directml` on Windows."),
+    "coreml": ("CoreMLExecutionProvider", "Run `pip install onnxruntime` on macOS."),
+    "qnn": ("QNNExecutionProvider", "Run `pip install onnxruntime-qnn` on Windows for Arm."),
+    "rocm": ("MIGraphXExecutionProvider", f"See {PAGES}/MIGraphX-ExecutionProvider.html."),
+    "xnnpack": ("XnnpackExecutionProvider", f"Build it in: {PAGES}/Xnnpack-ExecutionProvider.html."),
+    "acl": ("ACLExecutionProvider", f"Build it in: {PAGES}/community-maintained/ACL-ExecutionProvider.html."),
+    "dnnl": ("DnnlExecutionProvider", f"Build it in: {PAGES}/oneDNN-ExecutionProvider.html."),
+    "vitisai": ("VitisAIExecutionProvider", f"See {PAGES}/Vitis-AI-ExecutionProvider.html."),
+    "cann": ("CANNExecutionProvider", "Run `pip install onnxruntime-cann`."),
+    "webgpu": ("WebGpuExecutionProvider", f"See {PAGES}/WebGPU-ExecutionProvider.html."),
+    "rknpu": ("RknpuExecutionProvider", f"Build it in: {PAGES}/community-maintained/RKNPU-ExecutionProvider.html."),
+    "nnapi": ("NnapiExecutionProvider", f"Build it in for Android: {PAGES}/NNAPI-ExecutionProvider.html."),
+    "vsinpu": ("VSINPUExecutionProvider", "Build ONNX Runtime with --use_vsinpu: onnxruntime.ai/docs/build."),
 }
+# Not on this machine: a service on the network, and what only a browser has.
+ELSEWHERE = ("AzureExecutionProvider", "JsExecutionProvider", "WebNNExecutionProvider")
+ENDING = "ExecutionProvider"
+ARM = ("aarch64", "arm64")
 PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 DTYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(float16)": "float16"}
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"} | {
@@ -41,7 +59,7 @@ class OnnxRuntime(plugin.Backend):
     summary = "ONNX graphs on CPU and, with another build of the package, on GPU and NPU."
     needs = ("onnxruntime", "onnx")
     reads = ("onnx",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Concurrent)
 
     class Options(plugin.Options):
         optimization: Literal["all", "extended", "basic", "none"] = Field(
@@ -50,8 +68,14 @@ class OnnxRuntime(plugin.Backend):
         allow_spinning: bool = Field(
             True, description="Threads wait busily for work: quicker answers, more power; needs cores of its own."
         )
+        arm64_bfloat16: bool = Field(
+            False, description="On an Arm CPU with bfloat16 instructions: products of float32 matrices in bfloat16."
+        )
+        requests: int = Field(1, ge=1, description="Answers worked on at once, each on a thread of its own.")
         provider_options: dict[str, str] = Field(
-            default_factory=dict, description="Options handed to the execution provider as they are."
+            default_factory=dict,
+            description="Options handed to the execution provider as they are, such as trt_fp16_enable for tensorrt "
+            f"or device_type for openvino; {PAGES} lists those of each.",
         )
 
     def devices(self) -> list[plugin.Device]:
@@ -61,20 +85,26 @@ class OnnxRuntime(plugin.Backend):
         return [
             plugin.Device(device, f"{provider}, ONNX Runtime {onnxruntime.__version__}")
             if provider in installed
-            else plugin.Device(device, missing=f"This build has no {provider}. Run `pip install {package}`.")
-            for device, (provider, package) in PROVIDERS.items()
+            else plugin.Device(device, missing=f"This build has no {provider}. {remedy}")
+            for device, (provider, remedy) in known_providers().items()
         ]
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        if not options.arm64_bfloat16 or (machine.architecture in ARM and machine.computes("bf16")):
+            return ""
+        return "This is no Arm CPU with bfloat16 instructions: ONNX Runtime would compute in float32."
 
     def open(self, folder: Path, device: str, threads: int, options: Any) -> OnnxSession:
         """Raises RequestError for a device this build lacks, WorkbenchError for a file it cannot run."""
         import onnxruntime
 
-        if device not in PROVIDERS:
-            raise RequestError(f"ONNX Runtime knows no device {device}.", f"Known: {', '.join(PROVIDERS)}.")
-        provider, package = PROVIDERS[device]
+        known = known_providers()
+        if device not in known:
+            raise RequestError(f"ONNX Runtime knows no device {device}.", f"Known: {', '.join(known)}.")
+        provider, remedy = known[device]
         if provider not in onnxruntime.get_available_providers():
             why = f"The installed build has no {provider}."
-            raise RequestError(f"ONNX Runtime has no device {device} here.", why, f"Run `pip install {package}`.")
+            raise RequestError(f"ONNX Runtime has no device {device} here.", why, remedy)
         return OnnxSession(model_file(folder), device, threads, options)
 
     def audit(self, folder: Path) -> dict[str, Any]:
@@ -99,6 +129,14 @@ class OnnxSession(plugin.Session):
 
     def infer(self, batch: Batch) -> Batch:
         return plain(dict(zip(self.names, self.session.run(None, feed(batch, self.wanted)), strict=True)))
+
+    @property
+    def requests(self) -> int:
+        return self.options.requests
+
+    def infer_all(self, batches: Sequence[Batch]) -> list[Batch]:
+        with ThreadPoolExecutor(self.requests) as pool:
+            return list(pool.map(self.infer, batches))
 
     def facts(self) -> dict[str, Any]:
         """Precision is that of the graph's products; `placement` counts operators by execution provider."""
@@ -139,13 +177,15 @@ class OnnxSession(plugin.Session):
         spinning = "1" if self.options.allow_spinning else "0"
         settings.add_session_config_entry("session.intra_op.allow_spinning", spinning)
         settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if self.options.arm64_bfloat16:
+            settings.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "1")
         return settings
 
     def _load(self, settings: Any) -> Any:
         import onnxruntime
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, NotImplemented
 
-        provider = (PROVIDERS[self.device][0], self.options.provider_options)
+        provider = (known_providers()[self.device][0], self.options.provider_options)
         providers = [provider] if self.device == "cpu" else [provider, ("CPUExecutionProvider", {})]
         try:
             return onnxruntime.InferenceSession(str(self.path), settings, providers=providers)
@@ -158,6 +198,15 @@ class OnnxSession(plugin.Session):
         for part in self.session.get_provider_graph_assignment_info():
             counts[part.ep_name] += len(part.get_nodes())
         return dict(counts.most_common())
+
+
+def known_providers() -> dict[str, tuple[str, str]]:
+    """{device: (provider, what adds it)}: ours, and whatever else the installed build has, by its own name."""
+    import onnxruntime
+
+    listed = {*ELSEWHERE, *(provider for provider, _ in PROVIDERS.values())}
+    others = [provider for provider in onnxruntime.get_available_providers() if provider not in listed]
+    return PROVIDERS | {provider.removesuffix(ENDING).lower(): (provider, f"See {PAGES}.") for provider in others}
 
 
 def model_file(folder: Path) -> Path:

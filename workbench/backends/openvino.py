@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
 PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
+WORDS = {"bf16": "bfloat16", "f16": "float16"}
 NOTES = ("layerType", "primitiveType", "runtimePrecision")
 WANTED = {
     "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
@@ -32,14 +33,14 @@ class OpenVINO(plugin.Backend):
     summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
     needs = ("openvino",)
     reads = ("openvino",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Concurrent)
 
     class Options(plugin.Options):
         precision: Literal["f32", "bf16", "f16"] | None = Field(
             "f32",
             description="Arithmetic outside quantized operators. Empty: the runtime chooses, which is bf16 on a CPU "
             "with AMX.",
-            json_schema_extra={"search": ["f32", "bf16"]},
+            json_schema_extra={"search": ["f32", "bf16", "f16"]},
         )
         performance_hint: Literal["LATENCY", "THROUGHPUT"] = Field(
             "LATENCY", description="One quick answer, or many at once."
@@ -55,9 +56,10 @@ class OpenVINO(plugin.Backend):
         return devices + [plugin.Device(name.lower(), missing=why) for name, why in WANTED.items() if name not in found]
 
     def unsuited(self, device: str, options: Any, machine: Machine) -> str:
-        if device != "cpu" or options.precision != "bf16" or machine.computes("bf16"):
+        asked = WORDS.get(options.precision or "", "")
+        if device != "cpu" or not asked or machine.computes(PRECISIONS[options.precision]):
             return ""
-        return "This CPU has no bfloat16 instructions: OpenVINO would run it in f32."
+        return f"This CPU has no {asked} instructions: OpenVINO would run it in f32."
 
     def open(self, folder: Path, device: str, threads: int, options: Any) -> OpenVINOSession:
         """Raises RequestError for a device that is not here, WorkbenchError for a file it cannot run."""
@@ -86,6 +88,7 @@ class OpenVINOSession(plugin.Session):
         self.path, self.device, self.threads, self.options = path, device, threads, options
         self.compiled = self._compile({})
         self.request = self.compiled.create_infer_request()
+        self.queue: Any = None
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
         self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
 
@@ -95,6 +98,28 @@ class OpenVINOSession(plugin.Session):
 
         found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
         return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
+
+    @property
+    def requests(self) -> int:
+        """What the runtime calls best for its streams."""
+        return int(_said(self.compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS") or 1)
+
+    def infer_all(self, batches: Sequence[Batch]) -> list[Batch]:
+        import numpy as np
+        import openvino
+
+        found: dict[int, Batch] = {}
+
+        def keep(request: Any, place: int) -> None:
+            outputs = [np.array(request.get_output_tensor(at).data) for at in range(len(self.names))]
+            found[place] = plain(dict(zip(self.names, outputs, strict=True)))
+
+        self.queue = self.queue or openvino.AsyncInferQueue(self.compiled, self.requests)
+        self.queue.set_callback(keep)
+        for place, batch in enumerate(batches):
+            self.queue.start_async(feed(batch, self.wanted), place)
+        self.queue.wait_all()
+        return [found[place] for place in range(len(batches))]
 
     def facts(self) -> dict[str, Any]:
         """Precision is that in which most products really run; `executed` counts operators by it."""
@@ -115,6 +140,7 @@ class OpenVINOSession(plugin.Session):
             "device": self.device,
             "threads": int(_said(self.compiled, "INFERENCE_NUM_THREADS") or self.threads),
             "streams": int(_said(self.compiled, "NUM_STREAMS") or 1),
+            "requests": self.requests,
             "version": openvino.__version__,
         }
 
@@ -134,7 +160,7 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.compiled
+        del self.request, self.queue, self.compiled
 
     def _compile(self, more: dict[str, Any]) -> Any:
         import openvino

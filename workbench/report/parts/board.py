@@ -76,7 +76,7 @@ def _lines(axes: Axes) -> str:
 def _head(report: Report, axes: Axes) -> str:
     measured = sentence.measure(report)
     name = (
-        "Agreement with the baseline"
+        f"{words.metric_name(measured.get('metric'))} with the baseline"
         if sentence.unlabelled(report)
         else f"{words.metric_name(measured.get('metric'))} change"
     )

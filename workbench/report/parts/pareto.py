@@ -160,7 +160,7 @@ def _axis_names(axes: Axes, frame: Frame, report: Report) -> str:
     unit = "pp" if axes.unit in (None, "fraction") else axes.unit
     measured = sentence.measure(report)
     name = (
-        "agreement with the baseline"
+        f"{words.metric_name(measured.get('metric'))} with the baseline"
         if sentence.unlabelled(report)
         else f"{words.metric_name(measured.get('metric'))} change"
     )
