@@ -343,8 +343,8 @@ def _batch(given: dict[str, Any]) -> Batch:
             kind = type(value).__name__
             raise RequestError(f"The input {name} is a {kind}.", "", 'Give a tensor or an array: return_tensors="pt".')
         batch[name] = _array(value) if isinstance(value, torch.Tensor) else value
-    if "input_ids" in batch:  # as transformers does: every token counts where no mask says otherwise
-        batch.setdefault("attention_mask", np.ones(batch["input_ids"].shape, dtype=np.int64))
+    for name in batch.keys() & {"input_ids", "input_values"}:  # as transformers does: all counts, unless a mask says so
+        batch.setdefault("attention_mask", np.ones(batch[name].shape[:2], dtype=np.int64))
     return batch
 
 
