@@ -198,12 +198,12 @@ def _mask(row: dict[str, Any], classes: int, pictures: Pictures) -> np.ndarray:
 
 def _size(row: dict[str, Any], field: str, noun: str) -> tuple[int, int]:
     """(width, height), read from the file's head."""
-    with readable(row, noun):
-        image = opened(row, field)
-    if field == "mask" and image.mode not in ("L", "P", "I", "I;16"):
+    with readable(row, noun), opened(row, field) as image:
+        size, mode = (image.width, image.height), image.mode
+    if field == "mask" and mode not in ("L", "P", "I", "I;16"):
         raise RequestError(
-            f"The mask of row {row['row']} is a picture in colours ({image.mode}).",
+            f"The mask of row {row['row']} is a picture in colours ({mode}).",
             "A pixel's class is its one number: a PNG of mode L or P.",
             "Save the class ids, not their colours.",
         )
-    return image.width, image.height
+    return size
