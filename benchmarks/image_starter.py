@@ -49,8 +49,8 @@ def _text(report: dict[str, Any], seconds: float) -> str:
 
     flagged, rounds = report["measuring"]["flagged"], report["measuring"]["rounds"]
     shared = (
-        f"The machine was shared: {flagged} of {rounds} rounds were disturbed, so milliseconds and intervals are not those "
-        "of a quiet machine."
+        f"The machine was shared: {flagged} of {rounds} rounds were disturbed, so milliseconds and intervals are not "
+        "those of a quiet machine."
     )
     alone = "No round was disturbed by other load."
     return "\n".join([
