@@ -62,8 +62,9 @@ class TextTask:
     """What steps and sessions need of a task."""
 
     auto_class = "AutoModelForSequenceClassification"
+    asks = ()
 
-    def class_for(self, config: Any) -> str:
+    def class_for(self, config: dict[str, Any]) -> str:
         return self.auto_class
 
     def collate(self, prepared: Prepared, indices: Any) -> dict[str, np.ndarray]:

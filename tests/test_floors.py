@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 FLOORS = (
     "errors measurement artifact machine words card version",  # what passes between
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
-    "target store isolate graph inputs",  # one machine class, finished work, one process a job, one graph, one input
+    "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
     # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is

@@ -90,11 +90,31 @@ def test_a_pair_of_task_and_backend_answers_as_pytorch_or_is_a_gap(
     said = known.task.answer(session, known.batch)
     shared = [name for name, value in known.expected.items() if name in said and value.dtype.kind == "f"]
     assert shared or Writes in known.task.asks
+    if Writes in known.task.asks:
+        writes_alike(session, known, said)
     for name in shared:
         assert said[name].shape == known.expected[name].shape, name
         assert cosine(said[name], known.expected[name]) >= CLOSEST, name
     one = known.task.read(said, known.batch, known.prepared.facts)
     assert len(one.predicted) == 4 and len(one.scores) == 4 and one.scores.dtype == np.float32
+
+
+def writes_alike(session: Any, known: Ready, said: Batch) -> None:
+    """The same words as PyTorch writes; and as the session itself without its cache, and without padding."""
+    assert said["tokens"].tolist() == known.expected["tokens"].tolist()
+    alone = [known.task.answer(session, known.task.collate(known.prepared, [row]))["tokens"][0] for row in range(4)]
+    assert np.stack(alone).tolist() == said["tokens"].tolist(), "beside shorter texts, and by themselves"
+    again = known.task.collate(known.prepared, [0])
+    begun = session.write(again, 6, ends=False).tokens[0]
+    assert begun.tolist() == written_without_cache(session, again, 6), "from a cache, and from the whole text again"
+
+
+def written_without_cache(session: Any, batch: Batch, new_tokens: int) -> list[int]:
+    ids = batch["input_ids"]
+    for _ in range(new_tokens):
+        logits = session.infer({"input_ids": ids, "attention_mask": np.ones_like(ids)})["logits"]
+        ids = np.concatenate([ids, logits[:, -1].argmax(axis=-1)[:, None]], axis=1)
+    return [int(token) for token in ids[0, batch["input_ids"].shape[1] :]]
 
 
 def test_every_task_has_a_tiny_model() -> None:

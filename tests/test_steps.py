@@ -286,3 +286,19 @@ def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
     (tmp_path / "onnx" / "model.onnx.data").unlink()
     with pytest.raises(WorkbenchError, match=r"needs model\.onnx\.data"):
         existing(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_file_of_a_model_in_two_is_quantized(tmp_path: Path) -> None:
+    """One that goes on in another graph than it began in: here the same one twice."""
+    import onnx
+
+    source, into = tmp_path / "two", tmp_path / "quantized"
+    shutil.copytree(built("export-onnx"), source)
+    onnx.save(onnx.load(str(source / "model.onnx")), str(source / "decode.onnx"))
+    quantize = step("quantize-onnx-dynamic")
+    facts = quantize.apply(source, into, quantize.Options(), context(source, texts(8)))
+    once = make(built("export-onnx"), "quantize-onnx-dynamic")[1]["coverage"]["MatMul"]
+    assert facts["coverage"]["MatMul"] == {name: 2 * count for name, count in once.items()}
+    assert sorted(path.name for path in into.glob("*.onnx")) == ["decode.onnx", "model.onnx"]
+    assert quantize.semantic(source) != quantize.semantic(built("export-onnx"))

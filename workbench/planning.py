@@ -325,7 +325,7 @@ class _Planner:
 
     def _n(self) -> int | None:
         measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure
-        n = self.request.n or (None if measure.n == "all" else int(measure.n))
+        n = self.request.n or (self.task.rows if measure.n == "all" else int(measure.n))
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
@@ -536,7 +536,9 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     for key in ("lock", "expect", "identity", "shelf"):
         document.pop(key, None)
     if max_drop is not None:
-        document["spec"]["goal"] = document["spec"].get("goal", {}) | {"constraints": [{"max_drop": max_drop}]}
+        kind = next((one.kind for one in recipe.spec.goal.constraints if one.max_drop is not None), "absolute")
+        bar = {"max_drop": max_drop, **({"kind": kind} if kind != "absolute" else {})}
+        document["spec"]["goal"] = document["spec"].get("goal", {}) | {"constraints": [bar]}
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)

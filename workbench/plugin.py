@@ -98,7 +98,8 @@ class Answers:
 
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
-    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none.
+    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none; fewer rows where the
+               task keeps those of some examples only, the same ones of every model.
     kept:      what else `statistics` needs of each answer, [n, …] by name; it is not stored.
     """
 
@@ -138,8 +139,9 @@ class Profiles(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a session wrote: tokens, int64 [n, new], the end-of-text token last where a text ended before, then padding;
-    `first`: seconds until the first token of all n was there; `seconds`: of the whole, the first included."""
+    """What a session wrote: tokens, int64 [n, new] without the prompt, the end-of-text token last where a text ended
+    before, then padding; `first`: seconds until the first token of all n was there; `seconds`: of the whole, the
+    first included."""
 
     tokens: np.ndarray
     first: float
@@ -151,9 +153,9 @@ class Writes(Protocol):
     """A session that writes, greedily and with a cache of keys and values."""
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
-        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
-        that listen or translate what their encoder takes). `ends`: stop when every text has ended; without, exactly
-        `new_tokens` are written, as timing wants it."""
+        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`). `ends`: stop
+        when every text has ended; without, exactly `new_tokens` are written, an end of text among them, as timing
+        wants it."""
 
 
 @runtime_checkable
@@ -268,6 +270,7 @@ class Task(Plugin, ABC):
     by_name: ClassVar[bool] = False  # where the data names its label ids, rows hold the names
     metrics: ClassVar[tuple[Metric, ...]]  # all there may be; `statistics` says which, and which comes first
     asks: ClassVar[tuple[type, ...]] = ()
+    rows: ClassVar[int | None] = None  # at most so many are answered when nobody says how many; None: all
     default_data: ClassVar[str] = ""  # compared without its labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 

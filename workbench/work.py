@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Session, StepContext, Task
+from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Session, StepContext, Task, Writes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +82,8 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
     scale = (sum(lengths) / len(lengths)) / max(lengths[middle], 1)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "flops": counter.get_total_flops() * scale,
+        # An answer that is written takes many calls, each with its own part of the arithmetic: no one figure says it.
+        "flops": None if Writes in task.asks else counter.get_total_flops() * scale,
         "table_parameters": sum(one.weight.numel() for one in model.modules() if isinstance(one, torch.nn.Embedding)),
     }
 
@@ -132,13 +133,13 @@ def park(job: Job, channel: Channel) -> None:
     session.wait()
     first = time.perf_counter() - loaded
     for batch in points[0].batches[: job["warmup_calls"]]:
-        task.answer(session, batch)
+        task.time(session, batch)
     speed, memory = catalog.probe("speed"), catalog.probe("memory")
     ready = {**memory.measure(), **_size(Path(job["folder"])), "load_s": loaded - begin, "first_call_s": first,
              "read_s": _read_seconds(task, outputs, points[0].batches[0], prepared),
              "facts": session.facts(), "points": [_described(point) for point in points]}  # fmt: skip
     for batch in _one_of_each_shape(points[0].batches):  # some runtimes prepare a kernel for each new length
-        task.answer(session, batch)
+        task.time(session, batch)
     machine.silence()
     channel.answer(ready)
     while True:

@@ -14,7 +14,9 @@ from pydantic import Field
 
 from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
+from workbench.backends.onnx_cache import CachedCall, empty_cache, is_cache
 from workbench.errors import RequestError, WorkbenchError
+from workbench.generation import continued, habits
 from workbench.graph import Graph, coverage, onnx_files, precision, read_onnx
 from workbench.machine import Machine
 
@@ -59,7 +61,7 @@ class OnnxRuntime(plugin.Backend):
     summary = "ONNX graphs on CPU and, with another build of the package, on GPU and NPU."
     needs = ("onnxruntime", "onnx")
     reads = ("onnx",)
-    promises = (plugin.Profiles, plugin.Concurrent)
+    promises = (plugin.Profiles, plugin.Concurrent, plugin.Writes)
 
     class Options(plugin.Options):
         optimization: Literal["all", "extended", "basic", "none"] = Field(
@@ -105,7 +107,7 @@ class OnnxRuntime(plugin.Backend):
         if provider not in onnxruntime.get_available_providers():
             why = f"The installed build has no {provider}."
             raise RequestError(f"ONNX Runtime has no device {device} here.", why, remedy)
-        return OnnxSession(model_file(folder), device, threads, options)
+        return OnnxSession(folder, device, threads, options)
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file, and in what the runtime makes of it on a CPU (`optimized`, where Q/DQ pairs that are
@@ -121,14 +123,24 @@ class OnnxRuntime(plugin.Backend):
 
 
 class OnnxSession(plugin.Session):
-    def __init__(self, path: Path, device: str, threads: int, options: OnnxRuntime.Options) -> None:
-        self.path, self.device, self.threads, self.options = path, device, threads, options
-        self.session = self._load(self._settings())
-        self.wanted = {entry.name: DTYPES.get(entry.type, "float32") for entry in self.session.get_inputs()}
-        self.names = [entry.name for entry in self.session.get_outputs()]
+    def __init__(self, folder: Path, device: str, threads: int, options: OnnxRuntime.Options) -> None:
+        self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
+        self.habits = habits(folder)
+        self.session = self._load(self.path, self._settings())
+        self.wanted = _wanted(self.session)
+        self.names = [entry.name for entry in self.session.get_outputs() if not is_cache(entry.name)]
 
     def infer(self, batch: Batch) -> Batch:
-        return plain(dict(zip(self.names, self.session.run(None, feed(batch, self.wanted)), strict=True)))
+        return plain(dict(zip(self.names, self.session.run(self.names, self._feed(batch)), strict=True)))
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """Keys and values stay with the runtime, bound from one call to the next."""
+        place = "cuda" if self.device in ("cuda", "tensorrt") else "cpu"
+        call = CachedCall(self.session, self.wanted, place, len(batch["input_ids"]))
+        if not call.cache:
+            why = "It takes no cache of keys and values."
+            raise WorkbenchError(f"{self.path.name} cannot write.", why, "Export the model again.")
+        return continued(call, batch, new_tokens, self.habits, ends)
 
     @property
     def requests(self) -> int:
@@ -157,14 +169,20 @@ class OnnxSession(plugin.Session):
             settings = self._settings()
             settings.enable_profiling = True
             settings.profile_file_prefix = str(Path(folder) / "profile")
-            session = self._load(settings)
+            session = self._load(self.path, settings)
             for batch in batches:
-                session.run(None, feed(batch, self.wanted))
+                session.run(self.names, self._feed(batch))
             events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         return ranked(_rows(events, len(batches)))
 
     def close(self) -> None:
         del self.session
+
+    def _feed(self, batch: Batch) -> Batch:
+        """The batch as this file takes it: nothing was said before."""
+        rows = len(next(iter(batch.values())))
+        told = feed(batch, {name: kind for name, kind in self.wanted.items() if not is_cache(name)})
+        return told | empty_cache(self.session.get_inputs(), rows)
 
     def _settings(self) -> Any:
         import onnxruntime
@@ -181,17 +199,17 @@ class OnnxSession(plugin.Session):
             settings.add_session_config_entry("mlas.enable_gemm_fastmath_arm64_bfloat16", "1")
         return settings
 
-    def _load(self, settings: Any) -> Any:
+    def _load(self, path: Path, settings: Any) -> Any:
         import onnxruntime
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, NotImplemented
 
         provider = (known_providers()[self.device][0], self.options.provider_options)
         providers = [provider] if self.device == "cpu" else [provider, ("CPUExecutionProvider", {})]
         try:
-            return onnxruntime.InferenceSession(str(self.path), settings, providers=providers)
+            return onnxruntime.InferenceSession(str(path), settings, providers=providers)
         except (Fail, InvalidArgument, InvalidGraph, NotImplemented) as error:
             first = str(error).strip().splitlines()[0][:300]
-            raise WorkbenchError(f"ONNX Runtime cannot run {self.path.name}.", first) from error
+            raise WorkbenchError(f"ONNX Runtime cannot run {path.name}.", first) from error
 
     def _placement(self) -> dict[str, int]:
         counts: Counter[str] = Counter()
@@ -207,6 +225,11 @@ def known_providers() -> dict[str, tuple[str, str]]:
     listed = {*ELSEWHERE, *(provider for provider, _ in PROVIDERS.values())}
     others = [provider for provider in onnxruntime.get_available_providers() if provider not in listed]
     return PROVIDERS | {provider.removesuffix(ENDING).lower(): (provider, f"See {PAGES}.") for provider in others}
+
+
+def _wanted(session: Any) -> dict[str, str]:
+    """Names of the inputs and the numpy dtypes they take."""
+    return {entry.name: DTYPES.get(entry.type, "float32") for entry in session.get_inputs()}
 
 
 def model_file(folder: Path) -> Path:

@@ -12,10 +12,13 @@ from pydantic import Field
 from workbench import plugin
 from workbench.backends.feeds import feed, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.graph import coverage, precision, read_ir
+from workbench.generation import continued, habits
+from workbench.graph import coverage, ir_files, precision, read_ir
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from workbench.plugin import Batch
 
 PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
@@ -33,7 +36,7 @@ class OpenVINO(plugin.Backend):
     summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
     needs = ("openvino",)
     reads = ("openvino",)
-    promises = (plugin.Profiles, plugin.Concurrent)
+    promises = (plugin.Profiles, plugin.Concurrent, plugin.Writes)
 
     class Options(plugin.Options):
         precision: Literal["f32", "bf16", "f16"] | None = Field(
@@ -67,7 +70,7 @@ class OpenVINO(plugin.Backend):
         if device not in known or known[device].missing:
             why = known[device].missing if device in known else f"Known: {', '.join(known)}."
             raise RequestError(f"OpenVINO has no device {device} here.", why)
-        return OpenVINOSession(model_file(folder), device, threads, options)
+        return OpenVINOSession(folder, device, threads, options)
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file. A FakeQuantize stands for a pair of quantize and dequantize."""
@@ -84,9 +87,10 @@ class OpenVINO(plugin.Backend):
 
 
 class OpenVINOSession(plugin.Session):
-    def __init__(self, path: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
-        self.path, self.device, self.threads, self.options = path, device, threads, options
-        self.compiled = self._compile({})
+    def __init__(self, folder: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
+        self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
+        self.habits = habits(folder)
+        self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
         self.queue: Any = None
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
@@ -96,6 +100,7 @@ class OpenVINOSession(plugin.Session):
         """Outputs are copies: the runtime writes the next answer over its own."""
         import numpy as np
 
+        self.request.reset_state()
         found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
         return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
 
@@ -120,6 +125,14 @@ class OpenVINOSession(plugin.Session):
             self.queue.start_async(feed(batch, self.wanted), place)
         self.queue.wait_all()
         return [found[place] for place in range(len(batches))]
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """Keys and values are the runtime's own state."""
+        self.request.reset_state()
+        if not self.request.query_state():
+            why = "It keeps no keys and values."
+            raise WorkbenchError(f"{self.path.name} cannot write.", why, "Export the model again.")
+        return continued(self._logits, batch, new_tokens, self.habits, ends)
 
     def facts(self) -> dict[str, Any]:
         """Precision is that in which most products really run; `executed` counts operators by it."""
@@ -146,9 +159,10 @@ class OpenVINOSession(plugin.Session):
 
     def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         """Seconds a call of each operator, from a second compilation with counters switched on."""
-        request = self._compile({"PERF_COUNT": True}).create_infer_request()
+        request = self._compile(self.path, {"PERF_COUNT": True}).create_infer_request()
         rows: dict[str, dict[str, Any]] = {}
         for batch in batches:
+            request.reset_state()
             request.infer(feed(batch, self.wanted))
             for node in request.profiling_info:
                 kernel, _, kind = node.exec_type.rpartition("_")
@@ -162,7 +176,12 @@ class OpenVINOSession(plugin.Session):
     def close(self) -> None:
         del self.request, self.queue, self.compiled
 
-    def _compile(self, more: dict[str, Any]) -> Any:
+    def _logits(self, batch: Batch) -> np.ndarray:
+        """Of the next tokens of texts that the state knows."""
+        found: np.ndarray = self.request.infer(feed(batch, self.wanted), share_inputs=True)["logits"]
+        return found
+
+    def _compile(self, path: Path, more: dict[str, Any]) -> Any:
         import openvino
 
         settings: dict[str, Any] = {"PERFORMANCE_HINT": self.options.performance_hint, **more}
@@ -173,15 +192,15 @@ class OpenVINOSession(plugin.Session):
         if self.options.streams:
             settings["NUM_STREAMS"] = self.options.streams
         try:
-            return openvino.Core().compile_model(str(self.path), self.device.upper(), settings)
+            return openvino.Core().compile_model(str(path), self.device.upper(), settings)
         except RuntimeError as error:
             last = str(error).strip().splitlines()[-1][:300]
-            raise WorkbenchError(f"OpenVINO cannot run {self.path.name}.", last) from error
+            raise WorkbenchError(f"OpenVINO cannot run {path.name}.", last) from error
 
 
 def model_file(folder: Path) -> Path:
     """Raises WorkbenchError when there is no IR file with its weights."""
-    found = sorted(path for path in folder.glob("*.xml") if path.with_suffix(".bin").is_file())
+    found = ir_files(folder)
     if not found:
         why = "It takes an .xml and its .bin."
         raise WorkbenchError(f"There is no OpenVINO model in {folder.name}.", why, "Export the model first.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from workbench import plugin
 from workbench.backends import torch_weights
 from workbench.backends.feeds import ranked
 from workbench.errors import RequestError, WorkbenchError
+from workbench.generation import Habits, habits
 from workbench.graph import bits_of
 from workbench.machine import Machine
 
@@ -31,7 +33,7 @@ class PyTorch(plugin.Backend):
     summary = "The model as transformers loads it: eval and inference mode, transformers' default attention."
     needs = ("torch", "transformers")
     reads = ("transformers",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Writes)
 
     class Options(plugin.Options):
         auto_class: str = Field(
@@ -110,6 +112,7 @@ class PyTorchSession(plugin.Session):
         if device == "cpu":
             torch_weights.pack_for_cpu(self.model)
         self.device = device
+        self.habits = habits(folder)
         self.known = _parameters(self.model)
         self.call = torch.compile(self.model, dynamic=True) if options.compile else self.model
 
@@ -119,6 +122,20 @@ class PyTorchSession(plugin.Session):
 
         with torch.inference_mode():
             return self._plain(self.call(**self._tensors(batch)))
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """By transformers' own `generate`, with its usual cache; nothing but the likeliest token counts."""
+        import torch
+
+        given = self._tensors({name: value for name, value in batch.items() if name != "position_ids"})
+        self.model.generation_config = _greedy(new_tokens, self.habits, ends)
+        clock = _FirstToken(self.wait)
+        with torch.inference_mode():
+            said = self.model.generate(**given, stopping_criteria=[clock])
+        self.wait()
+        return plugin.Written(
+            said[:, given["input_ids"].shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin
+        )
 
     def wait(self) -> None:
         if self.device == "cuda":
@@ -198,6 +215,30 @@ class PyTorchSession(plugin.Session):
             for name, value in outputs.items()
             if isinstance(value, torch.Tensor)
         }
+
+
+class _FirstToken:
+    """Asked by `generate` after every token whether it shall stop: it notes when the first one was there."""
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self.wait, self.first, self.begin = wait, 0.0, time.perf_counter()
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        import torch
+
+        if not self.first:
+            self.wait()
+            self.first = time.perf_counter() - self.begin
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def _greedy(new_tokens: int, habits: Habits, ends: bool) -> Any:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        do_sample=False, num_beams=1, max_new_tokens=new_tokens, pad_token_id=habits.padding,
+        eos_token_id=list(habits.ends) or None if ends else None,
+    )  # fmt: skip
 
 
 def _modules(folder: Path) -> dict[str, int]:

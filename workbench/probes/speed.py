@@ -23,7 +23,7 @@ class Speed(Probe):
         promises, the one sample is {"concurrent": [seconds a request]}."""
         begin = time.process_time()
         for batch in batches[:warmup]:
-            task.answer(session, batch)
+            task.time(session, batch)
         session.wait()
         taken = _together(session, batches) if in_flight > 1 else _in_turn(task, session, batches)
         quiet = machine.silence()

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.graph import coverage, read_ir
+from workbench.graph import read_ir
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.quiet import quietly
-from workbench.steps.results import IrResult, ir_model
+from workbench.steps.results import IrResult, covered, ir_parts
 from workbench.steps.samples import calibration_batches
 
 
@@ -64,12 +64,13 @@ class CompressWeights(IrResult, plugin.Step):
         context.progress(0, 1, "compressing weights")
         feeds = list(calibration_batches(context))[: options.subset_size] if options.learns else []
         with quietly():
-            model = openvino.Core().read_model(ir_model(source))
-            compressed = _compress(model, feeds, options)
-            openvino.save_model(compressed, into / "openvino_model.xml", compress_to_fp16=False)
+            for number, part in enumerate(ir_parts(source)):
+                model = openvino.Core().read_model(part)
+                made = into / (part.name if number else "openvino_model.xml")
+                openvino.save_model(_compress(model, feeds, options), made, compress_to_fp16=False)
         copy_companions(context.model, into)
         facts = {"calibrated": len(feeds)} if options.learns else {}
-        return {"coverage": coverage(read_ir(into / "openvino_model.xml")), **facts}
+        return {"coverage": covered(read_ir(part) for part in ir_parts(into)), **facts}
 
 
 def _compress(model: Any, feeds: list[Any], options: CompressWeights.Options) -> Any:

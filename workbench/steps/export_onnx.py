@@ -10,9 +10,10 @@ from pydantic import Field
 from workbench import plugin
 from workbench.graph import read_onnx
 from workbench.steps.folder import copy_companions, require_empty
-from workbench.steps.loaded import load_model, traced
+from workbench.steps.loaded import load_model
 from workbench.steps.quiet import quietly
 from workbench.steps.results import OnnxResult
+from workbench.steps.writing import parts
 
 
 class ExportOnnx(OnnxResult, plugin.Step):
@@ -49,6 +50,7 @@ class ExportOnnx(OnnxResult, plugin.Step):
 
     @staticmethod
     def _export(model: Any, context: plugin.StepContext, options: Options) -> Any:
+        from transformers.exporters.base import ExportedModel
         from transformers.exporters.configs import OnnxConfig
         from transformers.exporters.exporter_onnx import OnnxExporter
 
@@ -58,5 +60,7 @@ class ExportOnnx(OnnxResult, plugin.Step):
             optimize=options.optimize or options.fusions != "none",
             ort_fusions=None if options.fusions == "none" else options.fusions,
         )
-        exporter: Any = OnnxExporter
-        return exporter().export(model, traced(context, model), config=config)
+        exporter: Any = OnnxExporter()
+        made = {name: exporter.export(part, taken, config=config).components["model"]
+                for name, (part, taken) in parts(model, context).items()}  # fmt: skip
+        return ExportedModel(made, exporter.export_format, config=model.config)

@@ -10,6 +10,7 @@ from workbench.tasks.question_answering import QuestionAnswering
 from workbench.tasks.sentence_similarity import SentenceSimilarity
 from workbench.tasks.speech_recognition import SpeechRecognition
 from workbench.tasks.text_classification import TextClassification
+from workbench.tasks.text_generation import TextGeneration
 from workbench.tasks.token_classification import TokenClassification
 from workbench.tasks.zero_shot_image_classification import ZeroShotImageClassification
 
@@ -25,4 +26,5 @@ TASKS: tuple[type[Task], ...] = (
     ImageSegmentation,
     AudioClassification,
     SpeechRecognition,
+    TextGeneration,
 )

@@ -30,14 +30,14 @@ class Texts(OneCall):
 
 
 class Tokenizer:
-    """The model's tokenizer, cutting at min(tokenizer's limit, position limit, `limit`)."""
+    """The model's tokenizer, cutting at min(tokenizer's limit, position limit, `window`)."""
 
-    def __init__(self, model: Path, limit: int | None = None, **options: Any) -> None:
+    def __init__(self, model: Path, window: int | None = None, **options: Any) -> None:
         from transformers import AutoConfig, AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(model, **options)
-        known = position_limit(AutoConfig.from_pretrained(model), self._tokenizer.model_max_length)
-        self.max_length = min((one for one in (known, limit) if one), default=None)
+        self.limit = position_limit(AutoConfig.from_pretrained(model), self._tokenizer.model_max_length)
+        self.max_length = min((one for one in (self.limit, window) if one), default=None)
         self.truncated = 0
 
     def __call__(self, row: dict[str, Any]) -> Batch:
@@ -53,13 +53,17 @@ class Tokenizer:
             self.truncated += len(whole["input_ids"]) > self.max_length
         return encoded
 
+    @property
+    def pad(self) -> int:
+        """What fills a shorter text; nothing looks at it."""
+        return int(self._tokenizer.pad_token_id or 0)
+
     def padding(self, example: Batch) -> dict[str, float]:
-        pad = self._tokenizer.pad_token_id
-        fill = {"input_ids": pad if pad is not None else 0, "token_type_ids": self._tokenizer.pad_token_type_id}
+        fill = {"input_ids": self.pad, "token_type_ids": self._tokenizer.pad_token_type_id}
         return {name: float(fill.get(name, 0)) for name in example}
 
     def facts(self) -> dict[str, Any]:
-        return {"truncated": self.truncated, "max_length": self.max_length}
+        return {"truncated": self.truncated, "max_length": self.max_length, "position_limit": self.limit}
 
 
 def texts_of(row: dict[str, Any]) -> tuple[str, ...]:
