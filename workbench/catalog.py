@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,10 +101,11 @@ def missing_tasks() -> dict[str, str]:
     return {task: reason for (task, backend), reason in _known_gaps().items() if not backend}
 
 
-def gap(task: Task, backend: Backend) -> str:
-    """Why this backend cannot do this task, or "": a promise that the task asks for and its sessions do not keep, or
-    what gaps.yaml lists."""
-    lacking = [one.__name__ for one in task.asks if one not in backend.promises]
+def gap(task: Task, backend: Backend, config: Mapping[str, Any] | None = None) -> str:
+    """Why this backend cannot do this task, or "": a promise that the task asks for, with this model where its
+    config.json is given, and its sessions do not keep, or what gaps.yaml lists."""
+    asked = task.asks if config is None else task.asks_for(config)
+    lacking = [one.__name__ for one in asked if one not in backend.promises]
     if lacking:
         return f"{task.name} asks for {' and '.join(lacking)}, which sessions of {backend.name} do not promise."
     return _known_gaps().get((task.name, backend.name), "")

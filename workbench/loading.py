@@ -23,7 +23,7 @@ from workbench.artifact import sha256_of
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed
-from workbench.generation import habits
+from workbench.generation import beginning, habits
 from workbench.plugin import Writes
 from workbench.recipe import Recipe
 from workbench.store import Store
@@ -103,7 +103,7 @@ class Model:
 
     def can_generate(self) -> bool:
         """Whether its task is to write."""
-        return Writes in catalog.task(self.task).asks
+        return Writes in catalog.task(self.task).asks_for(self.config.to_dict())
 
     def generate(self, inputs: Any = None, *, generation_config: Any = None, **given: Any) -> torch.Tensor:
         """What transformers' `generate` returns when it takes the likeliest token always: ids [n, length], the prompt
@@ -120,7 +120,11 @@ class Model:
         asked = {} if generation_config is None else generation_config.to_diff_dict()
         asked |= {name: value for name, value in given.items() if name not in batch and value is not None}
         _refuse_other_writing(self, asked)
-        if (begun := batch.get("input_ids")) is None:
+        if self.config.is_encoder_decoder:
+            rows = len(next(iter(batch.values())))
+            batch.setdefault("decoder_input_ids", np.asarray([beginning(self.folder)] * rows, dtype=np.int64))
+        prompt = "decoder_input_ids" if self.config.is_encoder_decoder else "input_ids"
+        if (begun := batch.get(prompt)) is None:
             raise RequestError("There is no prompt.", "", 'Give input_ids: tokenizer(text, return_tensors="pt").')
         tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1])).tokens
         return torch.from_numpy(np.concatenate([begun, tokens], axis=1))

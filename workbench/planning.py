@@ -375,7 +375,7 @@ class _Planner:
     def _variant(self, name: str, recipe: Recipe, steps: list[tuple[Step, Any]], runs: tuple[Backend, Any],
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
-        reason = self._impossible(recipe, steps, backend, data)
+        reason = self._impossible(recipe, steps, backend, info, data)
         warning = self._unsuited(recipe.spec.target.device, [*steps, runs])
         if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
@@ -409,15 +409,16 @@ class _Planner:
         return next((str(one) for one in said if one), "")
 
     def _impossible(
-        self, recipe: Recipe, chosen: list[tuple[Step, Any]], backend: Backend, data: dict[str, Any]
-    ) -> str:
+        self, recipe: Recipe, chosen: list[tuple[Step, Any]], backend: Backend, info: dict[str, Any],
+        data: dict[str, Any],
+    ) -> str:  # fmt: skip
         steps = [step for step, _ in chosen]
         lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})
         if lacking:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
         if any(step.wants_calibration(options) for step, options in chosen) and not data["calibration"]:
             return f"It needs calibration data: {data['no_calibration']}"
-        if gap := catalog.gap(self.task, backend):
+        if gap := catalog.gap(self.task, backend, info["config"]):
             return gap
         formats = ["transformers", *(step.gives for step in steps)]
         for step, format in zip(steps, formats, strict=False):

@@ -5,6 +5,7 @@ A plug-in module is cheap to import: what it `needs` is imported inside its meth
 
 from __future__ import annotations
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,9 +154,9 @@ class Writes(Protocol):
     """A session that writes, greedily and with a cache of keys and values."""
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
-        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`). `ends`: stop
-        when every text has ended; without, exactly `new_tokens` are written, an end of text among them, as timing
-        wants it."""
+        """At most `new_tokens` after the prompts in `batch`: left-padded `input_ids` and `attention_mask`, or, of a
+        model with an encoder, `decoder_input_ids` [n, k] beside what the encoder reads. `ends`: stop when every text
+        has ended; without, exactly `new_tokens` are written, an end of text among them, as timing wants it."""
 
 
 @runtime_checkable
@@ -216,6 +217,11 @@ class StepContext:
     calibration: Prepared | None  # all calibration examples, when the step asked for them
     progress: Progress
     seed: int = 0
+
+    @property
+    def asks(self) -> tuple[type, ...]:
+        """What the task asks of sessions with this model."""
+        return self.task.asks_for(json.loads((self.model / "config.json").read_text(encoding="utf-8")))
 
 
 class Step(Plugin, ABC):
@@ -278,6 +284,10 @@ class Task(Plugin, ABC):
         """The auto class of transformers that loads the model with this config.json. Raises RequestError for a model
         whose answers the task cannot read."""
         return self.auto_class
+
+    def asks_for(self, config: Mapping[str, Any]) -> tuple[type, ...]:
+        """`asks`, and what a model with this config.json needs beyond it."""
+        return self.asks
 
     @abstractmethod
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         # An answer that is written takes many calls, each with its own part of the arithmetic: no one figure says it.
-        "flops": None if Writes in task.asks else counter.get_total_flops() * scale,
+        "flops": None if Writes in task.asks_for(config) else counter.get_total_flops() * scale,
         "table_parameters": sum(one.weight.numel() for one in model.modules() if isinstance(one, torch.nn.Embedding)),
     }
 

@@ -103,6 +103,32 @@ def make_ctc(folder: Path) -> Path:
     return folder
 
 
+def make_whisper(folder: Path) -> Path:
+    """Hears a second at once and writes whole words; some it never writes, and one it does not begin with."""
+    import torch
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    from tests.tiny.writers import tokenizer
+
+    torch.manual_seed(5)
+    words = tokenizer()
+    config = WhisperConfig(
+        vocab_size=len(words), d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, num_mel_bins=16, max_source_positions=50,
+        max_target_positions=160, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+        init_std=0.4,
+    )  # fmt: skip
+    model = WhisperForConditionalGeneration(config).eval()
+    model.generation_config = GenerationConfig(
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, suppress_tokens=[3],
+        begin_suppress_tokens=[2],
+    )  # fmt: skip
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16, chunk_length=1, sampling_rate=RATE, hop_length=80).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
 # ---- rows ---------------------------------------------------------------------------------------
 
 
@@ -165,4 +191,5 @@ TINY = (
     Tiny("image-segmentation", make_segformer, _scenes),
     Tiny("audio-classification", make_ast, _noises),
     Tiny("automatic-speech-recognition", make_ctc, _speech, "speech-ctc"),
+    Tiny("automatic-speech-recognition", make_whisper, _speech, "speech-whisper"),
 )

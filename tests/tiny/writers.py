@@ -50,4 +50,27 @@ def _texts(folder: Path) -> list[dict[str, Any]]:
             for number, (text, _) in enumerate(small.texts(24), 1)]  # fmt: skip
 
 
-TINY = (Tiny("text-generation", make_llama, _texts),)
+def make_t5(folder: Path) -> Path:
+    """Reads on both sides of a text, which "</s>" ends, and answers it."""
+    import torch
+    from tokenizers import processors
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(5)
+    words = tokenizer()
+    words.backend_tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 2)])
+    words.padding_side = "right"
+    config = T5Config(
+        vocab_size=len(words), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_decoder_layers=2, num_heads=4,
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=2, initializer_factor=4.0, tie_word_embeddings=False,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).eval().save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+def _answered(folder: Path) -> list[dict[str, Any]]:
+    return [row | {"answer": " ".join(row["text"].split()[:3])} for row in _texts(folder)]
+
+
+TINY = (Tiny("text-generation", make_llama, _texts), Tiny("text2text-generation", make_t5, _answered))

@@ -34,6 +34,16 @@ def feed(batch: Batch, wanted: Mapping[str, str]) -> Batch:
     return found
 
 
+def is_cache(name: str) -> bool:
+    """Of an input or output: whether it is kept from call to call."""
+    return "past_key_values." in name
+
+
+def bare(name: str) -> str:
+    """What an exporter calls an input and an output of one meaning, without saying which it is."""
+    return name.removeprefix("input.").removeprefix("output.")
+
+
 def _mask(batch: Batch) -> np.ndarray:
     import numpy as np
 

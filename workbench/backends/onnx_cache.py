@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.backends.feeds import feed
+from workbench.backends.feeds import bare, feed, is_cache
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.plugin import Batch
+DTYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(float16)": "float16"}
+LEFT = ("encoder_last_hidden_state", "encoder_outputs.last_hidden_state")  # as it is given, and as it is taken
+GROWS = "self_attention_cache"
 
-PAST = "past_key_values."
 
-
-def is_cache(name: str) -> bool:
-    """Of an input or output: whether it is kept from call to call."""
-    return PAST in name
+def inputs_of(session: Any) -> dict[str, str]:
+    """Names of the inputs and the numpy dtypes they take."""
+    return {entry.name: DTYPES.get(entry.type, "float32") for entry in session.get_inputs()}
 
 
 def empty_cache(inputs: Sequence[Any], rows: int) -> Batch:
@@ -60,7 +61,50 @@ class CachedCall:
             binding.bind_output(name, self.place)
         self.session.run_with_iobinding(binding)
         said, *values = binding.get_outputs()
-        grown = {name.removeprefix("output."): value for name, value in zip(self.kept, values, strict=True)}
-        self.cache = {name: grown[name.removeprefix("input.")] for name in self.cache}
+        grown = {bare(name): value for name, value in zip(self.kept, values, strict=True)}
+        self.cache = {name: grown[bare(name)] for name in self.cache}
         logits: np.ndarray = said.numpy()
         return logits
+
+
+class AnswerCalls:
+    """One batch that an encoder reads and a decoder answers, in two files. What the first call leaves is bound as the
+    others' input, where it lies; what the encoder read is bound to every call and never copied."""
+
+    def __init__(self, whole: Any, decoder: Any, place: str) -> None:
+        self.first, self.decoder, self.place = whole, decoder, place
+        self.kept: dict[str, Any] = {}
+
+    def whole(self, batch: Batch) -> np.ndarray:
+        """Logits [n, length, vocabulary] of the words that the answer begins with."""
+        given = {entry.name for entry in self.decoder.get_inputs()}
+        wanted = [entry.name for entry in self.first.get_outputs() if is_cache(entry.name) or LEFT[0] == entry.name]
+        wanted = [name for name in wanted if is_cache(name) or LEFT[1] in given]
+        logits, self.kept = self._call(self.first, feed(batch, inputs_of(self.first)), wanted)
+        return logits
+
+    def __call__(self, batch: Batch) -> np.ndarray:
+        """Logits [n, 1, vocabulary] after one more token of each."""
+        own = {name: kind for name, kind in inputs_of(self.decoder).items() if self._left(name) is None}
+        grown = [entry.name for entry in self.decoder.get_outputs() if is_cache(entry.name) and GROWS in entry.name]
+        logits, more = self._call(self.decoder, feed(batch, own), grown)
+        self.kept |= more
+        return logits
+
+    def _left(self, name: str) -> Any:
+        return self.kept.get(LEFT[0] if name == LEFT[1] else bare(name))
+
+    def _call(self, session: Any, given: Batch, wanted: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
+        binding = session.io_binding()
+        for name, value in given.items():
+            binding.bind_cpu_input(name, value)
+        for entry in session.get_inputs():
+            if entry.name not in given:
+                binding.bind_ortvalue_input(entry.name, self._left(entry.name))
+        binding.bind_output("logits", "cpu")
+        for name in wanted:
+            binding.bind_output(name, self.place)
+        session.run_with_iobinding(binding)
+        said, *values = binding.get_outputs()
+        logits: np.ndarray = said.numpy()
+        return logits, {bare(name): value for name, value in zip(wanted, values, strict=True)}

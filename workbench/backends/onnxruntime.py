@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.backends.feeds import feed, plain, ranked
-from workbench.backends.onnx_cache import CachedCall, empty_cache, is_cache
+from workbench.backends.feeds import feed, is_cache, plain, ranked
+from workbench.backends.onnx_cache import AnswerCalls, CachedCall, empty_cache, inputs_of
 from workbench.errors import RequestError, WorkbenchError
-from workbench.generation import continued, habits
-from workbench.graph import Graph, coverage, onnx_files, precision, read_onnx
+from workbench.generation import answered, continued, habits
+from workbench.graph import DECODER, Graph, coverage, onnx_files, precision, read_onnx
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ ELSEWHERE = ("AzureExecutionProvider", "JsExecutionProvider", "WebNNExecutionPro
 ENDING = "ExecutionProvider"
 ARM = ("aarch64", "arm64")
 PRECISIONS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
-DTYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(float16)": "float16"}
 LEVELS = {"none": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED"} | {
     "all": "ORT_ENABLE_ALL"
 }
@@ -127,7 +126,9 @@ class OnnxSession(plugin.Session):
         self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
         self.habits = habits(folder)
         self.session = self._load(self.path, self._settings())
-        self.wanted = _wanted(self.session)
+        goes_on = self.path.with_name(DECODER)
+        self.decoder = self._load(goes_on, self._settings()) if goes_on.is_file() else None
+        self.wanted = inputs_of(self.session)
         self.names = [entry.name for entry in self.session.get_outputs() if not is_cache(entry.name)]
 
     def infer(self, batch: Batch) -> Batch:
@@ -136,6 +137,9 @@ class OnnxSession(plugin.Session):
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """Keys and values stay with the runtime, bound from one call to the next."""
         place = "cuda" if self.device in ("cuda", "tensorrt") else "cpu"
+        if self.decoder is not None:
+            calls = AnswerCalls(self.session, self.decoder, place)
+            return answered(calls.whole, calls, batch, new_tokens, self.habits, ends)
         call = CachedCall(self.session, self.wanted, place, len(batch["input_ids"]))
         if not call.cache:
             why = "It takes no cache of keys and values."
@@ -176,7 +180,7 @@ class OnnxSession(plugin.Session):
         return ranked(_rows(events, len(batches)))
 
     def close(self) -> None:
-        del self.session
+        del self.session, self.decoder
 
     def _feed(self, batch: Batch) -> Batch:
         """The batch as this file takes it: nothing was said before."""
@@ -225,11 +229,6 @@ def known_providers() -> dict[str, tuple[str, str]]:
     listed = {*ELSEWHERE, *(provider for provider, _ in PROVIDERS.values())}
     others = [provider for provider in onnxruntime.get_available_providers() if provider not in listed]
     return PROVIDERS | {provider.removesuffix(ENDING).lower(): (provider, f"See {PAGES}.") for provider in others}
-
-
-def _wanted(session: Any) -> dict[str, str]:
-    """Names of the inputs and the numpy dtypes they take."""
-    return {entry.name: DTYPES.get(entry.type, "float32") for entry in session.get_inputs()}
 
 
 def model_file(folder: Path) -> Path:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.backends.feeds import feed, plain, ranked
+from workbench.backends.feeds import bare, feed, is_cache, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.generation import continued, habits
-from workbench.graph import coverage, ir_files, precision, read_ir
+from workbench.generation import answered, continued, habits
+from workbench.graph import DECODER_IR, coverage, ir_files, precision, read_ir
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class OpenVINOSession(plugin.Session):
         self.habits = habits(folder)
         self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
+        goes_on = self.path.with_name(DECODER_IR)
+        self.decoder = self._compile(goes_on, {}).create_infer_request() if goes_on.is_file() else None
         self.queue: Any = None
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
         self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
@@ -102,7 +104,7 @@ class OpenVINOSession(plugin.Session):
 
         self.request.reset_state()
         found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
-        return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
+        return plain({name: np.array(found[at]) for at, name in enumerate(self.names) if not is_cache(name)})
 
     @property
     def requests(self) -> int:
@@ -128,6 +130,8 @@ class OpenVINOSession(plugin.Session):
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """Keys and values are the runtime's own state."""
+        if self.decoder is not None:
+            return answered(self._whole, self._one_more, batch, new_tokens, self.habits, ends)
         self.request.reset_state()
         if not self.request.query_state():
             why = "It keeps no keys and values."
@@ -174,11 +178,30 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.queue, self.compiled
+        del self.request, self.queue, self.decoder, self.compiled
 
     def _logits(self, batch: Batch) -> np.ndarray:
         """Of the next tokens of texts that the state knows."""
         found: np.ndarray = self.request.infer(feed(batch, self.wanted), share_inputs=True)["logits"]
+        return found
+
+    def _whole(self, batch: Batch) -> np.ndarray:
+        """What the call leaves becomes the decoder's state."""
+        import openvino
+
+        found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
+        left = {bare(name): found[at] for at, name in enumerate(self.names)}
+        for state in self.decoder.query_state():
+            name = next(name for name in left if state.name.endswith(name))
+            state.state = openvino.Tensor(left[name].copy())
+        self.read = {"encoder_outputs.last_hidden_state": left["encoder_last_hidden_state"].copy()}
+        logits: np.ndarray = left["logits"].copy()
+        return logits
+
+    def _one_more(self, batch: Batch) -> np.ndarray:
+        ports = self.decoder.get_compiled_model().inputs
+        wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in ports}
+        found: np.ndarray = self.decoder.infer(feed(batch | self.read, wanted), share_inputs=True)["logits"]
         return found
 
     def _compile(self, path: Path, more: dict[str, Any]) -> Any:

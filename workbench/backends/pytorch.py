@@ -126,16 +126,16 @@ class PyTorchSession(plugin.Session):
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """By transformers' own `generate`, with its usual cache; nothing but the likeliest token counts."""
         import torch
+        from transformers import GenerationMixin
 
         given = self._tensors({name: value for name, value in batch.items() if name != "position_ids"})
-        self.model.generation_config = _greedy(new_tokens, self.habits, ends)
+        begun = given["decoder_input_ids"] if "decoder_input_ids" in given else given["input_ids"]
+        self.model.generation_config = _greedy(new_tokens, self.habits, ends, int(begun[0, 0]))
         clock = _FirstToken(self.wait)
-        with torch.inference_mode():
-            said = self.model.generate(**given, stopping_criteria=[clock])
+        with torch.inference_mode():  # not a model's own `generate`, which may listen in pieces or guess a language
+            said = GenerationMixin.generate(self.model, **given, stopping_criteria=[clock])
         self.wait()
-        return plugin.Written(
-            said[:, given["input_ids"].shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin
-        )
+        return plugin.Written(said[:, begun.shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin)
 
     def wait(self) -> None:
         if self.device == "cuda":
@@ -232,12 +232,13 @@ class _FirstToken:
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
-def _greedy(new_tokens: int, habits: Habits, ends: bool) -> Any:
+def _greedy(new_tokens: int, habits: Habits, ends: bool, start: int) -> Any:
     from transformers import GenerationConfig
 
     return GenerationConfig(
         do_sample=False, num_beams=1, max_new_tokens=new_tokens, pad_token_id=habits.padding,
-        eos_token_id=list(habits.ends) or None if ends else None,
+        eos_token_id=list(habits.ends) or None if ends else None, decoder_start_token_id=start,
+        suppress_tokens=list(habits.never) or None, begin_suppress_tokens=list(habits.not_first) or None,
     )  # fmt: skip
 
 

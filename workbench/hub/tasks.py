@@ -62,6 +62,7 @@ NOUNS = {
     "audio-classification": "sound classifier",
     "automatic-speech-recognition": "speech recognizer",
     "text-generation": "text generator",
+    "text2text-generation": "model that answers a text with a text",
     "question-answering": "question answerer",
     "fill-mask": "masked language model",
     "object-detection": "object detector",

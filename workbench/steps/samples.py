@@ -33,7 +33,7 @@ def calibration_batches(context: StepContext) -> Iterator[Batch]:
 
     Raises WorkbenchError when there is no calibration data.
     """
-    if Writes in context.task.asks:
+    if Writes in context.asks:
         raise WorkbenchError(
             "This step cannot calibrate a model that writes.",
             "Its graph takes a cache of keys and values besides the text, of which examples hold none.",

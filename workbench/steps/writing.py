@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 from typing import Any
 
 from workbench.plugin import StepContext, Writes
@@ -15,9 +16,24 @@ def parts(model: Any, context: StepContext) -> dict[str, Part]:
     """What is exported, by the name of its file: the one call of the model; for a task that asks for Writes, what it
     takes to write."""
     inputs = traced(context, model)
-    if Writes not in context.task.asks:
+    if Writes not in context.asks:
         return {"model": (model, inputs)}
+    if model.config.is_encoder_decoder:
+        return _begin_and_go_on(model, inputs)
     return {"model": _any_tokens(model, inputs)}
+
+
+def _begin_and_go_on(model: Any, inputs: dict[str, Any]) -> dict[str, Part]:
+    """Two files. "model": all from what the encoder reads to the logits of the words so far, and the cache they leave; "decode":
+    one more word. What the encoder read is in the cache, and no graph can both make it and find it there."""
+    import torch
+    from transformers.exporters.utils import decompose_for_generation
+
+    begun = inputs["decoder_input_ids"]
+    begun = torch.cat([begun, begun], dim=1)[:, : max(2, begun.shape[1])]  # one would be taken for a constant
+    inputs = {**inputs, "decoder_input_ids": begun}
+    stages = decompose_for_generation(_plainly(model), inputs, _settings(model))
+    return {"model": (model, {**inputs, "use_cache": True}), "decode": stages["decode"]}
 
 
 def _any_tokens(model: Any, inputs: dict[str, Any]) -> Part:
@@ -33,6 +49,14 @@ def _any_tokens(model: Any, inputs: dict[str, Any]) -> Part:
     return one, taken
 
 
+def _plainly(model: Any) -> Any:
+    """The model with transformers' general `generate`: Whisper's own listens in pieces and guesses a language."""
+    from transformers import GenerationMixin
+
+    model.generate = types.MethodType(GenerationMixin.generate, model)
+    return model
+
+
 def _plain(inputs: dict[str, Any]) -> dict[str, Any]:
     """`generate` counts positions itself."""
     return {name: value for name, value in inputs.items() if name != "position_ids"}
@@ -43,5 +67,6 @@ def _settings(model: Any) -> Any:
     from transformers import GenerationConfig
 
     said = model.generation_config
-    kept = {name: getattr(said, name) for name in ("pad_token_id", "eos_token_id", "bos_token_id")}
+    names = ("pad_token_id", "eos_token_id", "bos_token_id", "decoder_start_token_id")
+    kept = {name: getattr(said, name) for name in names}
     return GenerationConfig(do_sample=False, num_beams=1, **kept)

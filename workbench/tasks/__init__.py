@@ -9,6 +9,7 @@ from workbench.tasks.image_segmentation import ImageSegmentation
 from workbench.tasks.question_answering import QuestionAnswering
 from workbench.tasks.sentence_similarity import SentenceSimilarity
 from workbench.tasks.speech_recognition import SpeechRecognition
+from workbench.tasks.text2text_generation import Text2TextGeneration
 from workbench.tasks.text_classification import TextClassification
 from workbench.tasks.text_generation import TextGeneration
 from workbench.tasks.token_classification import TokenClassification
@@ -27,4 +28,5 @@ TASKS: tuple[type[Task], ...] = (
     AudioClassification,
     SpeechRecognition,
     TextGeneration,
+    Text2TextGeneration,
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("audio", "file_name", "file", "path")
 NEEDS = ("transformers", "torch", "soundfile", "scipy")
-LONGEST = 120.0  # seconds that one call takes; attention over more of them fills the memory
+MOST = 120.0  # seconds that one call takes; attention over more of them fills the memory
 
 
 class Sounds:
@@ -78,7 +78,7 @@ def read_sound(row: dict[str, Any], rate: int) -> np.ndarray:
     return resample_poly(mono, rate // common, own // common).astype("float32")  # type: ignore[no-any-return]
 
 
-def check_sounds(rows: Iterable[dict[str, Any]]) -> None:
+def check_sounds(rows: Iterable[dict[str, Any]], most: float = MOST) -> None:
     """Look at each file's head. Raises RequestError, naming the row, for what is no sound, empty or too long."""
     import soundfile
 
@@ -87,10 +87,10 @@ def check_sounds(rows: Iterable[dict[str, Any]]) -> None:
             info = soundfile.info(_file(row["audio"]))
         except (soundfile.SoundFileError, OSError) as error:
             raise _unreadable(row, error) from error
-        if not 0 < info.duration <= LONGEST:
+        if not 0 < info.duration <= most:
             raise RequestError(
                 f"The sound of row {row['row']} has {info.duration:,.1f} s.",
-                f"A model hears all of it in one call, which takes up to {LONGEST:.0f} s.",
+                f"A model hears all of it in one call, which takes up to {most:.0f} s.",
                 "Cut it into pieces, or remove the row.",
             )
 

@@ -11,7 +11,7 @@ from workbench.measurement import Metric
 from workbench.plugin import Answers, Batch, Point, Prepared, Session, Writes
 from workbench.tasks.one_call import OneCall, enough
 from workbench.tasks.tokenizer import UNLIMITED, Tokenizer
-from workbench.tasks.writing import WRITTEN, seconds_of, writing_points
+from workbench.tasks.writing import WRITTEN, seconds_of, writer, writing_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class TextGeneration(OneCall):
         logits = session.infer(batch)["logits"]
         if (nobody := batch["attention_mask"] == 0).any():
             logits[nobody] = 0  # what a model says to padding is no answer
-        return {"logits": logits, "tokens": _writer(session).write(_beginnings(batch), WRITTEN).tokens}
+        return {"logits": logits, "tokens": writer(session).write(_beginnings(batch), WRITTEN).tokens}
 
     def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
         import numpy as np
@@ -99,7 +99,7 @@ class TextGeneration(OneCall):
         return {"perplexity": answers.kept["nats"]}
 
     def time(self, session: Session, batch: Batch) -> dict[str, float]:
-        return seconds_of(_writer(session), batch)
+        return seconds_of(writer(session), batch)
 
     def points(
         self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
@@ -113,11 +113,6 @@ class TextGeneration(OneCall):
             for length in sequences if length <= limit for size in batches
         }  # fmt: skip
         return writing_points(natural, exact)
-
-
-def _writer(session: Session) -> Writes:
-    assert isinstance(session, Writes), "planning lets only such sessions through"
-    return session
 
 
 def _beginning(text: np.ndarray) -> np.ndarray:

@@ -1,12 +1,19 @@
-"""What tasks that write have in common: how writing is timed."""
+"""What tasks that write have in common: how writing is timed, and how tokens become text."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from workbench.plugin import Batch, Point, Writes
+from workbench.plugin import Batch, Point, Session, Writes
 
+if TYPE_CHECKING:
+    import numpy as np
+
+SPELLING = "spelling"  # the shared input that holds the tokenizer
 WRITTEN = 16  # new tokens: of an answer that is compared, and of one that is timed
 
 
@@ -17,6 +24,48 @@ def seconds_of(session: Writes, batch: Batch) -> dict[str, float]:
     whole = time.perf_counter() - start
     return {"latency": whole, "first_token": written.first,
             "per_token": (written.seconds - written.first) / (WRITTEN - 1)}  # fmt: skip
+
+
+def writer(session: Session) -> Writes:
+    """The session as one that writes."""
+    assert isinstance(session, Writes), "planning lets only such sessions through"
+    return session
+
+
+class Spelling:
+    """The model's tokenizer as its own file, which travels with the inputs: answers become text in a process that has
+    no transformers."""
+
+    def __init__(self, file: bytes) -> None:
+        self.file = file
+
+    @classmethod
+    def of(cls, model: Path) -> Spelling:
+        from transformers import AutoTokenizer
+
+        tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        return cls(tokenizer.backend_tokenizer.to_str().encode())
+
+    @classmethod
+    def among(cls, batch: Batch) -> Spelling:
+        return cls(batch[SPELLING].tobytes())
+
+    def shared(self) -> Batch:
+        """As `Prepared.shared` holds it: uint8 [bytes]."""
+        import numpy as np
+
+        return {SPELLING: np.frombuffer(self.file, dtype=np.uint8)}
+
+    def texts(self, tokens: np.ndarray) -> list[str]:
+        """Token ids [n, length] as texts, without the tokens that stand for none."""
+        return [str(text).strip() for text in _tokenizer(self.file).decode_batch(tokens.tolist())]
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(file: bytes) -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(file.decode())
 
 
 def writing_points(natural: Sequence[Batch], exact: Mapping[tuple[int, int], Sequence[Batch]]) -> list[Point]:
