@@ -24,8 +24,8 @@ def parts(model: Any, context: StepContext) -> dict[str, Part]:
 
 
 def _begin_and_go_on(model: Any, inputs: dict[str, Any]) -> dict[str, Part]:
-    """Two files. "model": all from what the encoder reads to the logits of the words so far, and the cache they leave; "decode":
-    one more word. What the encoder read is in the cache, and no graph can both make it and find it there."""
+    """Two files. "model": all from what the encoder reads to the logits of the words so far, and the cache they leave;
+    "decode": one more word. What the encoder read is in the cache, and no graph can both make it and find it there."""
     import torch
     from transformers.exporters.utils import decompose_for_generation
 
