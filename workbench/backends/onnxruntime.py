@@ -184,9 +184,8 @@ class OnnxSession(plugin.Session):
 
     def _feed(self, batch: Batch) -> Batch:
         """The batch as this file takes it: nothing was said before."""
-        rows = len(next(iter(batch.values())))
         told = feed(batch, {name: kind for name, kind in self.wanted.items() if not is_cache(name)})
-        return told | empty_cache(self.session.get_inputs(), rows)
+        return told | empty_cache(self.session.get_inputs(), len(next(iter(told.values()))))
 
     def _settings(self) -> Any:
         import onnxruntime
