@@ -95,6 +95,7 @@ class OpenVINOSession(plugin.Session):
         goes_on = self.path.with_name(DECODER_IR)
         self.decoder = self._compile(goes_on, {}).create_infer_request() if goes_on.is_file() else None
         self.queue: Any = None
+        self.read: Batch = {}  # what an encoder read, while its answer is written
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
         self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
 
@@ -186,7 +187,8 @@ class OpenVINOSession(plugin.Session):
         return found
 
     def _whole(self, batch: Batch) -> np.ndarray:
-        """What the call leaves becomes the decoder's state."""
+        """What the call leaves becomes the decoder's state. It asks for `beam_idx`: every text stays where it is."""
+        import numpy as np
         import openvino
 
         found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
@@ -194,8 +196,9 @@ class OpenVINOSession(plugin.Session):
         for state in self.decoder.query_state():
             name = next(name for name in left if state.name.endswith(name))
             state.state = openvino.Tensor(left[name].copy())
-        self.read = {"encoder_outputs.last_hidden_state": left["encoder_last_hidden_state"].copy()}
         logits: np.ndarray = left["logits"].copy()
+        self.read = {"encoder_outputs.last_hidden_state": left["encoder_last_hidden_state"].copy(),
+                     "beam_idx": np.arange(len(logits))}  # fmt: skip
         return logits
 
     def _one_more(self, batch: Batch) -> np.ndarray:
