@@ -34,6 +34,10 @@ def feed(batch: Batch, wanted: Mapping[str, str]) -> Batch:
     return found
 
 
+GROWS = "self_attention_cache"  # the part of a cache that a word more makes longer
+TAKEN = {"encoder_last_hidden_state": "encoder_outputs.last_hidden_state"}  # an output's name -> the next one's input
+
+
 def is_cache(name: str) -> bool:
     """Of an input or output: whether it is kept from call to call."""
     return "past_key_values." in name
@@ -41,7 +45,8 @@ def is_cache(name: str) -> bool:
 
 def bare(name: str) -> str:
     """What an exporter calls an input and an output of one meaning, without saying which it is."""
-    return name.removeprefix("input.").removeprefix("output.")
+    plain_name = name.removeprefix("input.").removeprefix("output.")
+    return TAKEN.get(plain_name, plain_name)
 
 
 def _mask(batch: Batch) -> np.ndarray:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.backends.feeds import bare, feed, is_cache
+from workbench.backends.feeds import GROWS, bare, feed, is_cache
 
 if TYPE_CHECKING:
     import numpy as np
 
     from workbench.plugin import Batch
 DTYPES = {"tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(float16)": "float16"}
-LEFT = ("encoder_last_hidden_state", "encoder_outputs.last_hidden_state")  # as it is given, and as it is taken
-GROWS = "self_attention_cache"
 
 
 def inputs_of(session: Any) -> dict[str, str]:
@@ -77,22 +75,18 @@ class AnswerCalls:
 
     def whole(self, batch: Batch) -> np.ndarray:
         """Logits [n, length, vocabulary] of the words that the answer begins with."""
-        given = {entry.name for entry in self.decoder.get_inputs()}
-        wanted = [entry.name for entry in self.first.get_outputs() if is_cache(entry.name) or LEFT[0] == entry.name]
-        wanted = [name for name in wanted if is_cache(name) or LEFT[1] in given]
+        taken = {bare(entry.name) for entry in self.decoder.get_inputs()}
+        wanted = [entry.name for entry in self.first.get_outputs() if bare(entry.name) in taken]
         logits, self.kept = self._call(self.first, feed(batch, inputs_of(self.first)), wanted)
         return logits
 
     def __call__(self, batch: Batch) -> np.ndarray:
         """Logits [n, 1, vocabulary] after one more token of each."""
-        own = {name: kind for name, kind in inputs_of(self.decoder).items() if self._left(name) is None}
-        grown = [entry.name for entry in self.decoder.get_outputs() if is_cache(entry.name) and GROWS in entry.name]
+        own = {name: kind for name, kind in inputs_of(self.decoder).items() if bare(name) not in self.kept}
+        grown = [entry.name for entry in self.decoder.get_outputs() if GROWS in entry.name]
         logits, more = self._call(self.decoder, feed(batch, own), grown)
         self.kept |= more
         return logits
-
-    def _left(self, name: str) -> Any:
-        return self.kept.get(LEFT[0] if name == LEFT[1] else bare(name))
 
     def _call(self, session: Any, given: Batch, wanted: list[str]) -> tuple[np.ndarray, dict[str, Any]]:
         binding = session.io_binding()
@@ -100,7 +94,7 @@ class AnswerCalls:
             binding.bind_cpu_input(name, value)
         for entry in session.get_inputs():
             if entry.name not in given:
-                binding.bind_ortvalue_input(entry.name, self._left(entry.name))
+                binding.bind_ortvalue_input(entry.name, self.kept[bare(entry.name)])
         binding.bind_output("logits", "cpu")
         for name in wanted:
             binding.bind_output(name, self.place)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.backends.feeds import bare, feed, is_cache, plain, ranked
+from workbench.backends.feeds import GROWS, bare, feed, is_cache, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
 from workbench.generation import answered, continued, habits
 from workbench.graph import DECODER_IR, coverage, ir_files, precision, read_ir
@@ -93,9 +93,10 @@ class OpenVINOSession(plugin.Session):
         self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
         goes_on = self.path.with_name(DECODER_IR)
-        self.decoder = self._compile(goes_on, {}).create_infer_request() if goes_on.is_file() else None
+        decoder = self._compile(goes_on, {}) if goes_on.is_file() else None
+        self.decoders = [decoder.create_infer_request() for _ in range(2)] if decoder else []
         self.queue: Any = None
-        self.read: Batch = {}  # what an encoder read, while its answer is written
+        self.left: Batch = {}  # by an encoder and the words so far, while an answer is written
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
         self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
 
@@ -130,8 +131,8 @@ class OpenVINOSession(plugin.Session):
         return [found[place] for place in range(len(batches))]
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
-        """Keys and values are the runtime's own state."""
-        if self.decoder is not None:
+        """Keys and values are the runtime's own state, or, beside an encoder, what one call leaves for the next."""
+        if self.decoders:
             return answered(self._whole, self._one_more, batch, new_tokens, self.habits, ends)
         self.request.reset_state()
         if not self.request.query_state():
@@ -179,7 +180,7 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.queue, self.decoder, self.compiled
+        del self.request, self.queue, self.decoders, self.left, self.compiled
 
     def _logits(self, batch: Batch) -> np.ndarray:
         """Of the next tokens of texts that the state knows."""
@@ -187,25 +188,26 @@ class OpenVINOSession(plugin.Session):
         return found
 
     def _whole(self, batch: Batch) -> np.ndarray:
-        """What the call leaves becomes the decoder's state. It asks for `beam_idx`: every text stays where it is."""
-        import numpy as np
-        import openvino
-
-        found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
-        left = {bare(name): found[at] for at, name in enumerate(self.names)}
-        for state in self.decoder.query_state():
-            name = next(name for name in left if state.name.endswith(name))
-            state.state = openvino.Tensor(left[name].copy())
-        logits: np.ndarray = left["logits"].copy()
-        self.read = {"encoder_outputs.last_hidden_state": left["encoder_last_hidden_state"].copy(),
-                     "beam_idx": np.arange(len(logits))}  # fmt: skip
+        """What the call leaves, its own memory, is what the decoder goes on from."""
+        found = self.request.infer(feed(batch, self.wanted), share_inputs=True, share_outputs=True)
+        self.left = {bare(name): found[at] for at, name in enumerate(self.names)}
+        logits: np.ndarray = self.left["logits"]
         return logits
 
     def _one_more(self, batch: Batch) -> np.ndarray:
-        ports = self.decoder.get_compiled_model().inputs
+        """Two requests take turns: each reads what the other has written, and nothing is copied."""
+        self.decoders.reverse()
+        request = self.decoders[0]
+        ports = request.get_compiled_model().inputs
         wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in ports}
-        found: np.ndarray = self.decoder.infer(feed(batch | self.read, wanted), share_inputs=True)["logits"]
-        return found
+        own = {name: kind for name, kind in wanted.items() if bare(name) not in self.left}
+        given = feed(batch, own) | {name: self.left[bare(name)] for name in wanted if name not in own}
+        found = request.infer(given, share_inputs=True, share_outputs=True)
+        for port in request.get_compiled_model().outputs:
+            if GROWS in (name := port.get_any_name()):
+                self.left[bare(name)] = found[port]
+        logits: np.ndarray = found["logits"]
+        return logits
 
     def _compile(self, path: Path, more: dict[str, Any]) -> Any:
         import openvino

@@ -40,7 +40,9 @@ class ExportOpenVINO(IrResult, plugin.Step):
         with quietly():
             model = load_model(source, context)
             context.progress(1, 3, "tracing and converting")
-            config = OpenVINOConfig(dynamic=options.dynamic, compress_to_fp16=options.compress_to_fp16)
+            # A cache that another graph begins goes in and out: the runtime's own state cannot be handed over.
+            config = OpenVINOConfig(dynamic=options.dynamic, compress_to_fp16=options.compress_to_fp16,
+                                    stateful=not model.config.is_encoder_decoder)  # fmt: skip
             exporter: Any = OpenVINOExporter()
             made = {name: exporter.export(part, taken, config=config).components["model"]
                     for name, (part, taken) in parts(model, context).items()}  # fmt: skip
