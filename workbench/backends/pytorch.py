@@ -132,8 +132,9 @@ class PyTorchSession(plugin.Session):
         begun = given["decoder_input_ids"] if "decoder_input_ids" in given else given["input_ids"]
         self.model.generation_config = _greedy(new_tokens, self.habits, ends, int(begun[0, 0]))
         clock = _FirstToken(self.wait)
-        with torch.inference_mode():  # not a model's own `generate`, which may listen in pieces or guess a language
-            said = GenerationMixin.generate(self.model, **given, stopping_criteria=[clock])
+        general: Any = GenerationMixin  # not a model's own `generate`, which may listen in pieces or guess a language
+        with torch.inference_mode():
+            said = general.generate(self.model, **given, stopping_criteria=[clock])
         self.wait()
         return plugin.Written(said[:, begun.shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin)
 

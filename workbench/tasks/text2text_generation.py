@@ -124,6 +124,6 @@ def rouge_l(said: str, meant: str) -> float:
 
 def chrf(said: str, meant: str) -> float:
     """chrF2 of one sentence, 0 to 1, by sacreBLEU (Popović 2015, chrF: character n-gram F-score)."""
-    from sacrebleu.metrics import CHRF as Scorer
+    from sacrebleu.metrics.chrf import CHRF as Scorer
 
     return float(Scorer().sentence_score(said, [meant]).score) / 100
