@@ -2,8 +2,8 @@
 
     python -m benchmarks.proof [FOLDER of a finished `workbench try`]
 
-Without a folder `workbench try` is run first. Writes docs/results/proof.md. Installs the locked packages once more for
-the isolated part, so it needs the package registry.
+Without a folder `workbench try` is run first. Writes docs/results/proof.md after every line. Installs the locked
+packages once more for the isolated part, so it needs the package registry.
 """
 
 from __future__ import annotations
@@ -32,14 +32,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         given = Path(sys.argv[1]) if len(sys.argv) > 1 else _tried(work)
-        lines = [_line(given, work, *one) for one in _asked(given, work)]
-    text = "\n".join([
+        lines: list[str] = []
+        for one in _asked(given, work):
+            lines.append(_line(given, work, *one))
+            (RESULTS / "proof.md").write_text(_text(lines))
+    print(_text(lines))
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([
         "# The starter's recipe files, in homes that never saw them", "", machine_line(), "",
         "| file | command | exit code | levels | seconds |", "|---|---|---|---|---|", *lines, "",
         "Levels are V0 to V5: ✓ pass, ✕ fail, – not applicable, i info. Made by `python -m benchmarks.proof`.", "",
     ])  # fmt: skip
-    (RESULTS / "proof.md").write_text(text)
-    print(text)
 
 
 def _tried(work: Path) -> Path:
@@ -49,17 +54,18 @@ def _tried(work: Path) -> Path:
 
 def _asked(given: Path, work: Path) -> list[tuple[str, Path, list[str]]]:
     """(what is special, recipe file, words of the command)"""
-    asked = []
+    other = given / "recipes" / f"{RUN_AND_VERIFIED[0]}.yaml"
+    edited = _edited(other, work, lambda said: said["spec"]["steps"][-1].update(per_channel=False))
+    asked = [
+        ("one byte of the model changed", other, ["verify", str(other), "--model", str(_one_byte(work))]),
+        ("one row changed", other, ["verify", str(other), "--data", str(_one_row(work))]),
+        ("one option changed", edited, ["verify", str(edited)]),
+    ]
+    isolated = given / "recipes" / f"{ISOLATED}.yaml"
+    asked.append(("", isolated, ["verify", str(isolated), "--isolated"]))
     for name in RUN_AND_VERIFIED:
         file = given / "recipes" / f"{name}.yaml"
         asked += [("", file, ["run", str(file), "--out", str(work / name)]), ("", file, ["verify", str(file)])]
-    isolated = given / "recipes" / f"{ISOLATED}.yaml"
-    asked.append(("", isolated, ["verify", str(isolated), "--isolated"]))
-    other = given / "recipes" / f"{RUN_AND_VERIFIED[0]}.yaml"
-    asked.append(("one byte of the model changed", other, ["verify", str(other), "--model", str(_one_byte(work))]))
-    asked.append(("one row changed", other, ["verify", str(other), "--data", str(_one_row(work))]))
-    edited = _edited(other, work, lambda said: said["spec"]["steps"][-1].update(per_channel=False))
-    asked.append(("one option changed", edited, ["verify", str(edited)]))
     return asked
 
 
