@@ -96,7 +96,7 @@ def test_a_detector_is_refused_with_the_reason(tmp_path: Path) -> None:
     model = make_vit(tmp_path / "model")
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"architectures": ["DetrForObjectDetection"]}))
-    with pytest.raises(RequestError, match="object-detection is not there yet"):
+    with pytest.raises(RequestError, match="for object-detection, and there is no such task here"):
         bench.plan(bench.request(str(model), ["onnx-fp32"]))
 
 
@@ -104,7 +104,7 @@ def test_a_detector_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_default_data_of_other_classes_is_compared_without_labels(tmp_path: Path) -> None:
     plan = bench.plan(bench.request(str(make_vit(tmp_path / "model")), ["onnx-fp32"], n=30))
     assert plan.data["evaluation"]["source"] == "starter:fashion" and not plan.data["evaluation"]["labelled"]
-    assert any("without labels" in warning for warning in plan.warnings)
+    assert any("without their labels" in warning for warning in plan.warnings)
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_an_installed_backend_is_listed_beside_ours(elsewhere: str) -> None:
 
 def test_an_installed_task_is_listed_beside_ours_with_what_each_backend_does_for_it(elsewhere: str) -> None:
     found = {one["name"]: one for one in json.loads(command("tasks", "--json", PYTHONPATH=elsewhere).stdout)}
-    assert [*found] == [*(one.name for one in TASKS), STARS]
+    assert [name for name in found if "missing" not in found[name]] == [*(one.name for one in TASKS), STARS]
     assert found[STARS]["metric"] == "class_distance" and not found[STARS]["pipeline"]
     assert set(found[STARS]["backends"]) == {*(one.name for one in BACKENDS), "onnx-reference"}
     assert found[STARS]["backends"]["onnx-reference"] == "" and found[STARS]["columns"]["label"]

@@ -148,9 +148,10 @@ def test_a_plan_for_another_machine_lists_what_suits_it_and_is_not_measured_here
     assert not bench.runs()
 
 
-def test_a_gpu_without_a_recipe_says_what_is_lacking_and_plans_nothing_for_the_cpu() -> None:
+def test_a_gpu_is_planned_with_its_own_recipe_and_with_none_for_the_cpu_and_says_what_is_lacking() -> None:
     plan = bench.plan(bench.request(bench.STARTER, target="nvidia-h100"))
-    assert names(plan) == ["pytorch-fp32"] and any("device: cuda" in one for one in plan.target["lacking"])
+    assert names(plan) == ["pytorch-fp32", "onnx-fp16-cuda"]
+    assert any("device: tensorrt" in one for one in plan.target["lacking"])
     assert all("runs on cpu" in gap.reason for gap in plan.gaps) and len(plan.gaps) >= 8
     with pytest.raises(RequestError, match="NVIDIA H100"):
         bench.submit(plan)

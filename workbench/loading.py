@@ -68,7 +68,7 @@ class Model:
         self.main_input_name = str(self.head.main_input_name)
         self.input_modalities = self.head.input_modalities
         self.device, self.dtype = torch.device("cpu"), torch.float32
-        self.output_modalities = self.head.output_modalities
+        self.output_modalities = getattr(self.head, "output_modalities", None)  # of heads that write
         self.generation_config = _greedy(built.model)
         self._output = _output(self.head)
         self._session: Session | None = session

@@ -206,8 +206,10 @@ class _Planner:
         return RequestError("The baseline cannot run here.", gap.reason, "Name another one with --baseline.")
 
     def _first_choices(self) -> list[Recipe]:
-        found = [one for one in recipes.shelf().values() if one.shelf and one.shelf.first_choice]
-        found = [one for one in found if one.shelf and self.task.name in one.shelf.tasks]
+        """Those of the task, and what the target names beside them."""
+        suited = self.target.suited() if self.target else {}
+        found = [one for one in recipes.shelf().values() if one.shelf and self.task.name in one.shelf.tasks]
+        found = [one for one in found if (one.shelf and one.shelf.first_choice) or one.name in suited]
         if not found:
             raise RequestError(
                 f"The shelf has no recipes for {self.task.name} yet.",

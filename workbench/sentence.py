@@ -105,6 +105,12 @@ def unlabelled(report: Report) -> bool:
     return any(accuracy(row).get("metric") in ("agreement", "cosine") for row in finished(report))
 
 
+def change_name(report: Report) -> str:
+    """What the rows' accuracy is called: `accuracy change`, `WER change`, `agreement with the baseline`."""
+    name = words.metric_name(measure(report).get("metric"))
+    return f"{name} with the baseline" if unlabelled(report) else f"{name} change"
+
+
 def worse_sign(facts: dict[str, Any]) -> float:
     """Multiplies a change so that worse is negative."""
     return -1.0 if facts.get("better") == "lower" else 1.0
@@ -258,7 +264,10 @@ def _is_undecided(row: Row, best: Row | None) -> bool:
 
 
 def _bar(max_drop: float | None, facts: dict[str, Any]) -> str:
-    return f"the {words.amount(max_drop, facts.get('unit'))} bar" if max_drop is not None else "the bar"
+    if max_drop is None:
+        return "the bar"
+    name = f"{words.metric_name(facts.get('metric'))} " if facts.get("unit") in ("", "1") else ""
+    return f"the {words.amount(max_drop, facts.get('unit'))} {name}bar"
 
 
 def _undecided(row: Row, best: Row | None, max_drop: float | None) -> Remark:

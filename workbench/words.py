@@ -78,7 +78,8 @@ LEVELS = {
 }
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
-           "top_5": "top-5 accuracy", "mean_iou": "mean IoU"}  # fmt: skip
+           "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
+           "chrf": "chrF"}  # fmt: skip
 
 
 def word(token: str | None) -> Word:

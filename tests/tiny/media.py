@@ -38,6 +38,22 @@ def make_clip(folder: Path) -> Path:
     return folder
 
 
+def make_siglip(folder: Path) -> Path:
+    """ONNX Runtime refuses its file when it is fused."""
+    import torch
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    torch.manual_seed(5)
+    tokenizer = clip_tokenizer()
+    text = SMALL | {"vocab_size": len(tokenizer), "max_position_embeddings": 12, "pad_token_id": 0,
+                    "projection_size": 32}  # fmt: skip
+    config = SiglipConfig(text_config=text, vision_config=SMALL | {"image_size": SIDE, "patch_size": 16})
+    SiglipModel(config).eval().save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def clip_tokenizer() -> Any:
     """Word by word, the prompt's words among them."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -187,7 +203,8 @@ def _speech(folder: Path) -> list[dict[str, Any]]:
 
 
 TINY = (
-    Tiny("zero-shot-image-classification", make_clip, _garments),
+    Tiny("zero-shot-image-classification", make_clip, _garments, "zero-shot-clip"),
+    Tiny("zero-shot-image-classification", make_siglip, _garments, "zero-shot-siglip"),
     Tiny("image-segmentation", make_segformer, _scenes),
     Tiny("audio-classification", make_ast, _noises),
     Tiny("automatic-speech-recognition", make_ctc, _speech, "speech-ctc"),

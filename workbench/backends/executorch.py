@@ -57,13 +57,16 @@ class ExecuTorchSession(plugin.Session):
         self.bounds = {name: tuple(described.input_tensor_meta(at).sizes()) for at, name in enumerate(self.wanted)}
 
     def infer(self, batch: Batch) -> Batch:
-        """Raises WorkbenchError for an input larger than the program has room for."""
+        """Raises WorkbenchError for an input larger than the program has room for, or that it cannot run."""
         import torch
 
         given = feed(batch, self.wanted)
         for name, most in self.bounds.items():
             _within(name, given[name].shape, most)
-        found = self.method.execute([torch.from_numpy(given[name]) for name in self.wanted])
+        try:
+            found = self.method.execute([torch.from_numpy(given[name]) for name in self.wanted])
+        except RuntimeError as error:
+            raise WorkbenchError(f"ExecuTorch cannot run {self.path.name} on this input.", str(error)) from error
         return plain({name: found[at].numpy().copy() for name, at in self.names.items()})
 
     def facts(self) -> dict[str, Any]:

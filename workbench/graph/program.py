@@ -6,6 +6,7 @@ Parts of the program are handed to XNNPACK as a graph of its own, in a second fi
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -99,7 +100,8 @@ def _xnnpack(payload: bytes) -> dict[str, Any]:
         graph = payload[header.flatbuffer_offset : header.flatbuffer_offset + header.flatbuffer_size]
         (folder / "graph.bin").write_bytes(graph)
         _flatc_decompile(name, str(folder / "schema.fbs"), str(folder / "graph.bin"), ["--raw-binary"])
-        found: dict[str, Any] = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+        said = (folder / "graph.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(re.sub(r"(?<=: )(-?)inf\b", r"\1Infinity", said))  # as Python writes it
     return found
 
 
