@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from tests import small as make
 from tests.conftest import Small
 from workbench import block, machine, running
 from workbench.errors import WorkbenchError
+from workbench.probes.speed import Speed
 from workbench.store import Store
+from workbench.tasks.text_classification import TextClassification
 
 VARIANTS = ("onnx-fp32", "onnx-int8-dynamic")
 
@@ -207,6 +210,28 @@ def stopped(settings: dict[str, Any], seconds: Any) -> Pretended:
     pretended = Pretended({"rounds": {"min": 10, "max": 400}} | settings, seconds)
     pretended.headline()
     return pretended
+
+
+class _Sleeper:
+    """A session that counts its calls; each takes `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.calls = seconds, 0
+
+    def infer(self, batch: Any) -> Any:
+        self.calls += 1
+        time.sleep(self.seconds)
+        return {}
+
+    def wait(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0.0, 8 + 8), (0.08, 2 + 8)])
+def test_a_turn_warms_up_for_a_moment_or_with_two_calls_and_at_most_with_each_once(seconds: float, calls: int) -> None:
+    session: Any = _Sleeper(seconds)
+    said = Speed().measure(task=TextClassification(), session=session, batches=[{}] * 8, warmup=2)
+    assert len(said["latency"]) == 8 and session.calls == calls
 
 
 def test_measuring_stops_when_every_interval_is_narrow_but_not_before_the_fewest_rounds() -> None:

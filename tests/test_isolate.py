@@ -201,6 +201,11 @@ def test_threads_sleep_while_they_wait_unless_they_are_timed(log: Path) -> None:
     assert "OMP_WAIT_POLICY" not in call(jobs.surroundings, log, timed=True)["env"]
 
 
+def test_what_is_timed_goes_first_where_the_system_allows_it(log: Path) -> None:
+    usual, timed = (call(jobs.surroundings, log, timed=one)["niceness"] for one in (False, True))
+    assert usual == os.nice(0) and timed == (-20 if os.geteuid() == 0 else usual)
+
+
 PARENT = """
 import sys, time
 from pathlib import Path

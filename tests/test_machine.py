@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import time
+from pathlib import Path
+
+import pytest
 
 from workbench import machine
 
@@ -37,3 +43,47 @@ def test_the_load_of_others_leaves_out_our_own() -> None:
 def test_a_process_is_silent_when_it_only_sleeps() -> None:
     assert 0 < machine.silence(limit=30) < 30
     assert machine.peak_memory() > 1 << 20 and machine.steal_seconds() >= 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what each thread does and lets it be placed")
+def test_the_threads_that_compute_are_held_to_a_core_each_and_let_go() -> None:
+    working, end = threading.Event(), threading.Event()
+    idle = threading.Thread(target=end.wait)
+    busy = threading.Thread(target=lambda: [_spin(0.2), working.set(), end.wait()])
+    before = machine.thread_seconds()
+    idle.start()
+    busy.start()
+    _spin(0.2)
+    working.wait(20)
+    found = machine.places(before, 4)
+    main, other = threading.get_native_id(), busy.native_id
+    cores = machine.usable_cores()
+    try:
+        assert found == dict(zip(sorted([main, other or 0]), cores, strict=False)) and idle.native_id not in found
+        with machine.held(found):
+            assert {thread: os.sched_getaffinity(thread) for thread in found} == {t: {c} for t, c in found.items()}
+        assert all(os.sched_getaffinity(thread) == set(cores) for thread in found)
+    finally:
+        end.set()
+        busy.join()
+        idle.join()
+    with machine.held(found):  # one of them is gone
+        pass
+
+
+def test_memory_is_held_and_given_back() -> None:
+    before = _resident()
+    with machine.fragments_taken(64 << 20):
+        assert _resident() > before + (60 << 20) or sys.platform != "linux"
+    assert _resident() < before + (60 << 20)
+
+
+def _spin(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def _resident() -> int:
+    file = Path("/proc/self/statm")
+    return int(file.read_text().split()[1]) * 4096 if file.exists() else 0

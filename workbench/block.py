@@ -73,19 +73,23 @@ class _Block:
     def open(self) -> None:
         """Load every variant, one after another; a variant that can't be loaded is out, the baseline must."""
         total = len(self.request["variants"])
-        for done, variant in enumerate(self.request["variants"]):
-            self.say(done, total, f"loading {variant['name']}")
-            kept: dict[str, Any] = {"ready": {}, "points": [], "error": None}
-            self.variants[variant["name"]] = kept
-            with self._out_on_error(variant["name"]):
-                self.seats[variant["name"]] = seat = self._seat(work.park, variant, variant["name"])
-                kept["ready"] = seat.open()
-                kept["points"] = [[] for _ in kept["ready"]["points"]]
+        with machine.fragments_taken():
+            for done, variant in enumerate(self.request["variants"]):
+                self.say(done, total, f"loading {variant['name']}")
+                self._load(variant)
         self.again = [[] for _ in self.variants[self.baseline]["points"]]
         if self.request.get("rows"):
             self.seats[PROCESSOR] = seat = self._seat(work.park_processor, {"folder": ""}, PROCESSOR)
             with self._out_on_error(PROCESSOR):
                 seat.open()
+
+    def _load(self, variant: dict[str, Any]) -> None:
+        kept: dict[str, Any] = {"ready": {}, "points": [], "error": None}
+        self.variants[variant["name"]] = kept
+        with self._out_on_error(variant["name"]):
+            self.seats[variant["name"]] = seat = self._seat(work.park, variant, variant["name"])
+            kept["ready"] = seat.open()
+            kept["points"] = [[] for _ in kept["ready"]["points"]]
 
     @property
     def baseline(self) -> str:

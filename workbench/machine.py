@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ NATIVE = {
     "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
     "int8": ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve2"),
 }
+
+IDLE_SHARE = 0.05  # of the busiest thread's work: who did less is not one of those that compute
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,65 @@ def silence(limit: float = 0.5, look: float = 0.003) -> float:
         if time.process_time() - used < look / 10:
             break
     return time.perf_counter() - start
+
+
+def thread_seconds() -> dict[int, float]:
+    """CPU seconds of each thread of this process, by its id; empty where the system does not tell."""
+    found = {}
+    for folder in Path("/proc/self/task").glob("*"):
+        if said := _read(folder / "schedstat").split():  # a thread may end meanwhile
+            found[int(folder.name)] = int(said[0]) / 1e9
+    return found
+
+
+def places(before: dict[int, float], threads: int) -> dict[int, int]:
+    """A core for each of the `threads` that have worked most since `before` (from `thread_seconds`), the oldest thread
+    on the first core: the same places in every process. Threads that did next to nothing get none."""
+    worked = {thread: seconds - before.get(thread, 0.0) for thread, seconds in thread_seconds().items()}
+    most = max(worked.values(), default=0.0)
+    busy = sorted(worked, key=lambda thread: -worked[thread])[:threads]
+    return dict(zip(sorted(one for one in busy if worked[one] > IDLE_SHARE * most), usable_cores(), strict=False))
+
+
+@contextlib.contextmanager
+def held(places: dict[int, int]) -> Iterator[None]:
+    """Meanwhile each of these threads stays on its core. Threads begun meanwhile stay where the one that began them
+    is."""
+    cores = usable_cores() if places else []
+    _move({thread: [core] for thread, core in places.items()})
+    try:
+        yield
+    finally:
+        _move(dict.fromkeys(places, cores))
+
+
+def _move(threads: dict[int, list[int]]) -> None:
+    for thread, cores in threads.items():
+        with contextlib.suppress(OSError):  # it has ended
+            os.sched_setaffinity(thread, cores)
+
+
+@contextlib.contextmanager
+def fragments_taken(most: int = 1 << 30) -> Iterator[None]:
+    """Hold up to `most` bytes meanwhile, a quarter of the free memory at most. The scattered pages that earlier
+    processes gave back are what a system hands out first, and who is loaded into them is some percent slower for good.
+    """
+    size = min(most, _free_memory() // 4)
+    if size < mmap.PAGESIZE:
+        yield
+        return
+    with mmap.mmap(-1, size) as taken:
+        for start in range(0, size, mmap.PAGESIZE):
+            taken[start] = 1
+        yield
+
+
+def _free_memory() -> int:
+    """Bytes that nobody uses, not even as a cache; 0 where the system does not tell."""
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemFree:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _isa_class(architecture: str, flags: tuple[str, ...]) -> str:

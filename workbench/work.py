@@ -134,14 +134,18 @@ def park(job: Job, channel: Channel) -> None:
     ready = {**memory.measure(), **_size(Path(job["folder"])), "load_s": loaded - begin, "first_call_s": first,
              "read_s": _read_seconds(task, outputs, points[0].batches[0], prepared),
              "facts": session.facts(), "points": [_described(point) for point in points]}  # fmt: skip
+    before = machine.thread_seconds()
     for batch in _one_of_each_shape(points[0].batches):  # some runtimes prepare a kernel for each new length
         task.answer(session, batch)
+    places = machine.places(before, job["threads"])
     machine.silence()
     channel.answer(ready)
     while True:
         turn = channel.receive()
-        channel.answer(speed.measure(task=task, session=session, warmup=turn["warmup"],
-                                     batches=_turn(points[turn["point"]].batches, turn)))  # fmt: skip
+        with machine.held(places):
+            said = speed.measure(task=task, session=session, warmup=turn["warmup"],
+                                 batches=_turn(points[turn["point"]].batches, turn))  # fmt: skip
+        channel.answer(said)
 
 
 def park_processor(job: Job, channel: Channel) -> None:
