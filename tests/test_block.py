@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -117,10 +118,14 @@ def test_all_visits_of_a_round_take_the_same_examples(request_: dict[str, Any], 
         run(request_, tmp_path)
     finally:
         patch.undo()
-    headline = [(name, turn) for name, turn in turns if turn["point"] == block.HEADLINE]
+    headline = [(name, turn) for name, turn in turns if turn["point"] == block.HEADLINE and turn["calls"] > 1]
     starts = [turn["start"] for _, turn in headline]
     assert Counter(starts) == {0: 4, 2: 4, 4: 4, 6: 4, 8: 4, 10: 4}  # two variants, one again, pre-processing
     assert starts == sorted(starts) and {turn["calls"] for _, turn in headline} == {2}
+    models = [name for name, _ in turns if block.PROCESSOR not in name]
+    assert len(set(models)) == 2 and all(one != other for one, other in itertools.pairwise(models)), (
+        "nobody twice in a row"
+    )
 
 
 def test_a_broken_variant_leaves_the_others(request_: dict[str, Any], tmp_path: Path) -> None:
@@ -227,11 +232,11 @@ class _Sleeper:
         pass
 
 
-@pytest.mark.parametrize(("seconds", "calls"), [(0.0, 8 + 8), (0.08, 2 + 8)])
-def test_a_turn_warms_up_for_a_moment_or_with_two_calls_and_at_most_with_each_once(seconds: float, calls: int) -> None:
+@pytest.mark.parametrize(("seconds", "most"), [(0.005, 18 + 2), (0.08, 10)])
+def test_a_turn_warms_up_for_a_moment_and_with_two_calls_at_least(seconds: float, most: int) -> None:
     session: Any = _Sleeper(seconds)
     said = Speed().measure(task=TextClassification(), session=session, batches=[{}] * 8, warmup=2)
-    assert len(said["latency"]) == 8 and session.calls == calls
+    assert len(said["latency"]) == 8 and 10 <= session.calls <= most
 
 
 def test_measuring_stops_when_every_interval_is_narrow_but_not_before_the_fewest_rounds() -> None:
