@@ -2,8 +2,8 @@
 
     python -m benchmarks.resolution [--runs 100] [--slowed 100] [--copies 1] [--model starter:sentiment]
 
-`equal`: short runs (at most 25 rounds) of a recipe against a copy of itself. `slowed`: runs against a copy made 5 %
-slower, at the default stopping rule. With more `copies` a block holds so many, which share its baseline. Writes
+`equal`: short runs (at most 20 s, a third of the default) of a recipe against a copy of itself. `slowed`: runs against
+a copy made 5 % slower, at the default stopping rule. With more `copies` a block holds so many, which share its baseline. Writes
 docs/results/resolution.{md,json} after every run; nothing but the script's own output is in them.
 """
 
@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.machine_line import machine_line, percentile
 
 RESULTS = Path(__file__).parent.parent / "docs/results"
+SHORT = 20.0  # seconds of rounds
 SLOWED = """
 import time
 from pydantic import Field
@@ -106,14 +107,14 @@ def _built_request(model: str) -> dict[str, Any]:
 def _run(request: dict[str, Any], kind: str, copies: int, seed: int, log: Path) -> list[dict[str, Any]]:
     """One block; for each copy its ratio, interval and verdict against the baseline."""
     from workbench import block, evidence
-    from workbench.recipe_keys import Measure, Rounds
+    from workbench.recipe_keys import Measure
 
     one = {"folder": request["folder"], "device": "cpu", "options": request["options"], "bytes": 90 << 20}
     backend = "slowed" if kind == "slowed" else "onnxruntime"
     variants = [one | {"name": "baseline", "backend": "onnxruntime"}]
     variants += [one | {"name": f"copy {i}", "backend": backend} for i in range(copies)]
-    rounds = Rounds(max=25) if kind == "equal" else Rounds()
-    measure = Measure(batches=(1,), sequence_lengths=(), rounds=rounds).model_dump(mode="json")
+    cap = SHORT if kind == "equal" else Measure().time_cap_s
+    measure = Measure(batches=(1,), sequence_lengths=(), time_cap_s=cap).model_dump(mode="json")
     asked = request | {"variants": variants, "baseline": "baseline", "seed": seed, "measure": measure}
     start = time.monotonic()
     said = block.run(asked, log / "log", lambda *_: None)
