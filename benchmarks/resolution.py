@@ -2,9 +2,9 @@
 
     python -m benchmarks.resolution [--runs 100] [--slowed 100] [--copies 1] [--model starter:sentiment]
 
-`equal`: short runs (at most 20 s, a third of the default) of a recipe against a copy of itself. `slowed`: runs against
-a copy made 5 % slower, at the default stopping rule. With more `copies` a block holds so many, which share its baseline. Writes
-docs/results/resolution.{md,json} after every run; nothing but the script's own output is in them.
+`equal`: short runs of a recipe against a copy of itself, of 20 s at most as with `--quick`. `slowed`: runs against a
+copy made 5 % slower, at the default stopping rule. With more `copies` a block holds so many, which share its baseline.
+Writes docs/results/resolution.{md,json} after every run; nothing but the script's own output is in them.
 """
 
 from __future__ import annotations
