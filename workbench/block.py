@@ -196,7 +196,7 @@ class _Block:
             return 0.0
         other = self.random.choice(others)
         with self._out_on_error(other):
-            return float(self.seats[other].take(turn | {"point": HEADLINE, "calls": 1})["cpu"])
+            return float(self.seats[other].take(turn | {"point": HEADLINE, "calls": 1, "warmup": 0})["cpu"])
         return 0.0
 
     def _widest(self) -> float:
