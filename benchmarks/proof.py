@@ -2,8 +2,8 @@
 
     python -m benchmarks.proof [FOLDER of a finished `workbench try`]
 
-Without a folder `workbench try` is run first. Writes docs/results/proof.md. Installs the locked packages once more for
-the isolated part, so it needs the package registry.
+Without a folder `workbench try` is run first. Writes docs/results/proof.md after every line. Installs the locked
+packages once more for the isolated part, so it needs the package registry.
 """
 
 from __future__ import annotations
@@ -32,14 +32,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         given = Path(sys.argv[1]) if len(sys.argv) > 1 else _tried(work)
-        lines = [_line(given, work, *one) for one in _asked(given, work)]
-    text = "\n".join([
+        lines: list[str] = []
+        for one in _asked(given, work):
+            lines.append(_line(given, work, *one))
+            (RESULTS / "proof.md").write_text(_text(lines))
+    print(_text(lines))
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join([
         "# The starter's recipe files, in homes that never saw them", "", machine_line(), "",
         "| file | command | exit code | levels | seconds |", "|---|---|---|---|---|", *lines, "",
         "Levels are V0 to V5: ✓ pass, ✕ fail, – not applicable, i info. Made by `python -m benchmarks.proof`.", "",
     ])  # fmt: skip
-    (RESULTS / "proof.md").write_text(text)
-    print(text)
 
 
 def _tried(work: Path) -> Path:
