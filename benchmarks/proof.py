@@ -54,17 +54,18 @@ def _tried(work: Path) -> Path:
 
 def _asked(given: Path, work: Path) -> list[tuple[str, Path, list[str]]]:
     """(what is special, recipe file, words of the command)"""
-    asked = []
+    other = given / "recipes" / f"{RUN_AND_VERIFIED[0]}.yaml"
+    edited = _edited(other, work, lambda said: said["spec"]["steps"][-1].update(per_channel=False))
+    asked = [
+        ("one byte of the model changed", other, ["verify", str(other), "--model", str(_one_byte(work))]),
+        ("one row changed", other, ["verify", str(other), "--data", str(_one_row(work))]),
+        ("one option changed", edited, ["verify", str(edited)]),
+    ]
+    isolated = given / "recipes" / f"{ISOLATED}.yaml"
+    asked.append(("", isolated, ["verify", str(isolated), "--isolated"]))
     for name in RUN_AND_VERIFIED:
         file = given / "recipes" / f"{name}.yaml"
         asked += [("", file, ["run", str(file), "--out", str(work / name)]), ("", file, ["verify", str(file)])]
-    isolated = given / "recipes" / f"{ISOLATED}.yaml"
-    asked.append(("", isolated, ["verify", str(isolated), "--isolated"]))
-    other = given / "recipes" / f"{RUN_AND_VERIFIED[0]}.yaml"
-    asked.append(("one byte of the model changed", other, ["verify", str(other), "--model", str(_one_byte(work))]))
-    asked.append(("one row changed", other, ["verify", str(other), "--data", str(_one_row(work))]))
-    edited = _edited(other, work, lambda said: said["spec"]["steps"][-1].update(per_channel=False))
-    asked.append(("one option changed", edited, ["verify", str(edited)]))
     return asked
 
 
