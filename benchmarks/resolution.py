@@ -149,7 +149,9 @@ def _report(done: list[dict[str, Any]], model: str, copies: int) -> str:
         "",
         machine_line(),
         "",
-        f"{model} on ONNX Runtime fp32, batch 1, natural lengths, {copies} beside the baseline in each run.",
+        f"{model} on ONNX Runtime fp32, batch 1, natural lengths, {copies} beside the baseline in each run. "
+        f"Equal copies: {SHORT:.0f} s of rounds at most; slowed ones: the default stopping rule. What is timed "
+        + ("goes before other processes, as root may have it." if os.geteuid() == 0 else "has the usual priority."),
         "",
         *[_line(kind, [one for one in done if one["kind"] == kind]) for kind in ("equal", "slowed")],
         "",
