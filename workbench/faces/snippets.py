@@ -53,7 +53,8 @@ def notebook(request: Request, file: str) -> str:
         _cell("code", f"import workbench\n\nmodel = workbench.load({file!r})"),
     ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
+    whole = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(whole, indent=1)
 
 
 def _cell(kind: str, source: str) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def _pairs(text: str) -> dict[str, str] | None:
         return None
     pairs = [part.partition("=") for part in text.split(",")]
     if any(not sign for _, sign, _ in pairs):
-        raise RequestError(f"{text.strip()!r} names no columns.", "", "Write field=column, such as text=review, label=stars.")
+        fix = "Write field=column, such as text=review, label=stars."
+        raise RequestError(f"{text.strip()!r} names no columns.", "", fix)
     return {field.strip(): column.strip() for field, _, column in pairs}
 
 
@@ -69,7 +70,7 @@ def planned(choice: Choice, store: Store) -> tuple[Plan | None, str, str]:
 
 
 def suggestions(typed: str, store: Store) -> list[tuple[str, str]]:
-    """[(what is shown, model id)] for a search field: the starters, then what the Hub finds. Empty text: the starters."""
+    """[(what is shown, model id)] for a search field: the starters, then what the Hub finds for three letters or more."""
     starters = [(f"{name}, comes with the workbench", name) for name in bench.starters()]
     if len(typed.strip()) < 3:
         return starters
@@ -88,7 +89,7 @@ def _shown(one: dict[str, Any]) -> str:
 
 def cards(task: str) -> str:
     """The shelf for a task: its first choices and what else there is, with what cannot run here."""
-    shelf = [one for one in bench.shelf() if not task or not one.shelf or not one.shelf.tasks or task in one.shelf.tasks]
+    shelf = [one for one in bench.shelf() if not task or (one.shelf and task in one.shelf.tasks)]
     return recipe_cards([(one, bench.missing_for(one)) for one in shelf])
 
 
@@ -115,14 +116,15 @@ def build(store: Store) -> dict[str, gr.components.Component]:
                 filterable=True, info="A Hub id, a folder, or a starter. Type three letters to search the Hub.",
             )  # fmt: skip
             with gr.Row():
-                task = gr.Dropdown([("as the model says", ""), *((name, name) for name in tasks)], value="", label="Task")
+                said = [("as the model says", ""), *((name, name) for name in tasks)]
+                task = gr.Dropdown(said, value="", label="Task")
                 data = gr.Textbox(label="Evaluation data", placeholder="as the model brings, a Hub data set or a file")
                 n = gr.Number(0, label="Examples (n)", precision=0, minimum=0, info="0: all there are")
             with gr.Row():
                 fields = gr.Textbox(label="Columns", placeholder="text=review, label=stars")
-                bar = gr.Number(1.0, label="Bar, pp", info="Most accuracy that may be lost, in percentage points", step=0.1)
+                bar = gr.Number(1.0, label="Bar, pp", info="Most accuracy that may be lost, in points", step=0.1)
                 target = gr.Dropdown([one["name"] for one in bench.targets()], value="this-machine", label="Target")
-            recipes = gr.Dropdown(shelf, value=[], multiselect=True, label="Recipes", info="None: the task's first choices")
+            recipes = gr.Dropdown(shelf, value=[], multiselect=True, label="Recipes", info="None: the first choices")
             quick = gr.Checkbox(False, label="Quick: 500 examples and 20 s of timing; intervals are wider")
             gr.HTML(f'<div class="workbench part">{machine_line()}</div>')
             with gr.Accordion("What is on the shelf", open=False):

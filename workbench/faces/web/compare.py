@@ -31,7 +31,8 @@ def shown(record: RunRecord | None, store: Store) -> str:
 @cache
 def first() -> tuple[dict[str, Any], dict[str, Any]]:
     """(report, details) of the comparison that comes with the workbench, measured where its machine line says."""
-    report, details = (json.loads((FIRST / name).read_text(encoding="utf-8")) for name in ("report.json", "details.json"))
+    names = ("report.json", "details.json")
+    report, details = (json.loads((FIRST / name).read_text(encoding="utf-8")) for name in names)
     return report, details
 
 

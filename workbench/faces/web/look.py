@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,11 @@ def theme() -> Base:
 
     fonts = {"font": [SANS], "font_mono": [MONO]}
     base = gr.themes.Base(text_size=gr.themes.sizes.text_md, radius_size=gr.themes.sizes.radius_sm, **fonts)
+    known = inspect.signature(base.set).parameters
     said: dict[str, Any] = dict(PLAIN)
     for name, token in VARIABLES.items():
-        light, dark = COLOURS[token]
-        said |= {name: light, f"{name}_dark": dark}
+        pair = zip((name, f"{name}_dark"), COLOURS[token], strict=True)
+        said |= {variable: colour for variable, colour in pair if variable in known}
     return base.set(**said)
 
 

@@ -1,9 +1,11 @@
-"""The page: five screens as tabs, and what their buttons do. No event does the work itself; a run's id is all it needs."""
+"""The page: five screens as tabs, and what their buttons do. No event does the work: it needs no more than a run's id."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import gradio as gr
 
 from workbench import bench
 from workbench.errors import WorkbenchError
@@ -14,9 +16,6 @@ from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import MARK
 from workbench.store import RunRecord, Store
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 POLL = 1.0  # seconds between two looks at a run that goes on
 MAST = (
@@ -68,8 +67,6 @@ class Page:
 
 def build(store: Store, shared: bool = False) -> gr.Blocks:
     """The whole page. `shared`: several people use it, and see only their own runs."""
-    import gradio as gr
-
     page = Page(store, Visitors(store, shared), Watching(store))
     with gr.Blocks(title="Optimization Workbench", analytics_enabled=False, fill_width=True) as demo:
         visitor = gr.BrowserState("", storage_key="workbench-visitor")
@@ -96,8 +93,6 @@ def _wire(
     demo: gr.Blocks, page: Page, visitor: Any, current: Any, tabs: Any, form: dict[str, Any], running: dict[str, Any],
     compared: dict[str, Any], taken: dict[str, Any], earlier: dict[str, Any], timer: Any, title: Any,
 ) -> None:  # fmt: skip
-    import gradio as gr
-
     private = {"api_visibility": "private", "show_progress": "hidden"}
     fields = [form[name] for name in FORM]
     state = [running["screen"], running["cancel"], running["resume"], timer, title]
@@ -176,5 +171,6 @@ def _wire(
     running["cancel"].click(stop, [current, visitor], state, **private)
     running["resume"].click(again, [current, visitor], state, **private)
     running["link"].click(None, None, None, js="() => { window.workbench.copyLink(); }")
-    taken["row"].change(texts, [taken["row"], current, visitor], [taken["yaml"], taken["python"], taken["command"]], **private)
+    lines = [taken["yaml"], taken["python"], taken["command"]]
+    taken["row"].change(texts, [taken["row"], current, visitor], lines, **private)
     earlier["again"].click(lambda who: part(history.shown(who, page.visitors)), visitor, earlier["screen"], **private)

@@ -29,8 +29,9 @@ def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: 
     place = visitors.place(record.id)
     lines = e("\n".join(log)) or "Nothing yet."
     return (
-        f'<div class="verdict"><h1>{e(stepper.headline(board, place))}</h1><p class="note">{e(record.title)}. You may close '
-        f"this page; its link finds the run again.</p></div>{stepper.facts(board, time.time(), place)}{stepper.bar(board)}"
+        f'<div class="verdict"><h1>{e(stepper.headline(board, place))}</h1><p class="note">{e(record.title)}. You may '
+        "close this page; its link finds the run again.</p></div>"
+        f"{stepper.facts(board, time.time(), place)}{stepper.bar(board)}"
         f"{stepper.failures(board)}"
         f'<div class="two"><div><h2>Variants</h2>{stepper.stepper(board, variants)}</div>'
         f"<div><h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}<h2>Log</h2>"

@@ -1,4 +1,4 @@
-"""The fourth screen: the recipe file, and the same in Python, as a command and as a notebook; report and model folder."""
+"""The fourth screen: the recipe file, and the same in Python, as a command, as a notebook; report, model folder."""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class Visitors:
 
     def own(self, run: str | None, visitor: str) -> RunRecord:
         """The run, whole. Raises RequestError, the same for a run that is not there and for somebody else's."""
-        unknown = RequestError("There is no such run here.", "It may have been cleaned up, or belong to somebody else.", "")
+        why = "It may have been cleaned up, or belong to somebody else."
+        unknown = RequestError("There is no such run here.", why, "")
         if not run:
             raise unknown
         try:

@@ -11,8 +11,10 @@ def problem(error: BaseException, log: str = "") -> str:
     if isinstance(error, WorkbenchError):
         what, rest = error.what, " ".join(part for part in (error.why, error.fix) if part)
     else:
-        what, rest = "Something went wrong on the server.", f"It is a {type(error).__name__}; the server's log has the rest."
+        what = "Something went wrong on the server."
+        rest = f"It is a {type(error).__name__}; the server's log has the rest."
     more = f"<details><summary>Show log</summary><pre class=log>{e(log)}</pre></details>" if log else ""
     return (
-        f'<div class="problem" role="alert"><span class="v worse">{icon("no")}{e(what)}</span><p>{e(rest)}</p>{more}</div>'
+        f'<div class="problem" role="alert"><span class="v worse">{icon("no")}{e(what)}</span>'
+        f"<p>{e(rest)}</p>{more}</div>"
     )

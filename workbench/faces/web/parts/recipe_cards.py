@@ -25,4 +25,5 @@ def _card(one: tuple[Recipe, str]) -> str:
     recipe, reason = one
     pays = recipe.shelf.pays_when if recipe.shelf else ""
     below = f'<span class="v plain">{icon("skip")}{e(reason)}</span>' if reason else f'<p class="c">{e(pays)}</p>'
-    return f'<div class="rc{" cannot" if reason else ""}"><b>{e(recipe.name)}</b><p>{e(recipe.summary)}</p>{below}</div>'
+    cannot = " cannot" if reason else ""
+    return f'<div class="rc{cannot}"><b>{e(recipe.name)}</b><p>{e(recipe.summary)}</p>{below}</div>'

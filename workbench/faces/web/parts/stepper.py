@@ -55,14 +55,17 @@ def facts(board: Board, now: float, place: int = 0) -> str:
     ended, total = board.counts
     reused = sum(item.state == "reused" for item in board.items.values())
     remaining = words.duration(left) if board.status in ("running", "waiting") else words.NONE
-    queue = {"waiting": f"place {place}" if place else "waits", "running": "measuring now"}.get(board.status, words.NONE)
+    states = {"waiting": f"place {place}" if place else "waits", "running": "measuring now"}
+    queue = states.get(board.status, words.NONE)
     cells = [
         ("Elapsed", words.duration(passed), f"{ended} of {total} pieces of work"),
         ("Remaining", f"about {remaining}" if remaining != words.NONE else remaining, "an estimate of the plan"),
         ("Reused", words.plural(reused, "piece"), "speed is always measured anew"),
         ("Queue", queue, "one run measures at a time"),
     ]
-    inside = "".join(f"<div><dt>{e(name)}</dt><dd>{e(value)}</dd><dd>{e(note)}</dd></div>" for name, value, note in cells)
+    inside = "".join(
+        f"<div><dt>{e(name)}</dt><dd>{e(value)}</dd><dd>{e(note)}</dd></div>" for name, value, note in cells
+    )
     return f'<dl class="facts">{inside}</dl>'
 
 
