@@ -70,7 +70,7 @@ def planned(choice: Choice, store: Store) -> tuple[Plan | None, str, str]:
 
 
 def suggestions(typed: str, store: Store) -> list[tuple[str, str]]:
-    """[(what is shown, model id)] for a search field: the starters, then what the Hub finds for three letters or more."""
+    """[(what is shown, model id)] for a search field: the starters, then what the Hub finds for three letters."""
     starters = [(f"{name}, comes with the workbench", name) for name in bench.starters()]
     if len(typed.strip()) < 3:
         return starters

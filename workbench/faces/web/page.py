@@ -1,4 +1,4 @@
-"""The page: five screens as tabs, and what their buttons do. No event does the work: it needs no more than a run's id."""
+"""The page: five screens as tabs, and what their buttons do. No event does the work; a run's id is all it needs."""
 
 from __future__ import annotations
 
