@@ -8,8 +8,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from workbench import machine
 
 
@@ -45,7 +43,6 @@ def test_a_process_is_silent_when_it_only_sleeps() -> None:
     assert machine.peak_memory() > 1 << 20 and machine.steal_seconds() >= 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what each thread does and lets it be placed")
 def test_the_threads_that_compute_are_held_to_a_core_each_and_let_go() -> None:
     working, end = threading.Event(), threading.Event()
     idle = threading.Thread(target=end.wait)
@@ -59,7 +56,8 @@ def test_the_threads_that_compute_are_held_to_a_core_each_and_let_go() -> None:
     main, other = threading.get_native_id(), busy.native_id
     cores = machine.usable_cores()
     try:
-        assert found == dict(zip(sorted([main, other or 0]), cores, strict=False)) and idle.native_id not in found
+        told = sys.platform == "linux"  # others neither tell what a thread does nor let it be placed
+        assert found == (dict(zip(sorted([main, other or 0]), cores, strict=False)) if told else {})
         with machine.held(found):
             assert {thread: os.sched_getaffinity(thread) for thread in found} == {t: {c} for t, c in found.items()}
         assert all(os.sched_getaffinity(thread) == set(cores) for thread in found)

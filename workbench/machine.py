@@ -197,10 +197,10 @@ def _move(threads: dict[int, list[int]]) -> None:
 
 @contextlib.contextmanager
 def fragments_taken(most: int = 1 << 30) -> Iterator[None]:
-    """Hold up to `most` bytes meanwhile, a quarter of the free memory at most. The scattered pages that earlier
-    processes gave back are what a system hands out first, and who is loaded into them is some percent slower for good.
-    """
-    size = min(most, _free_memory() // 4)
+    """Hold up to `most` bytes meanwhile, an eighth at most of what is free and of what this process may use. The
+    scattered pages that earlier processes gave back are what a system hands out first, and who is loaded into them is
+    some percent slower for good."""
+    size = min(most, _free_memory() // 8, memory_limit() // 8)
     if size < mmap.PAGESIZE:
         yield
         return
