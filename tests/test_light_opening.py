@@ -90,7 +90,7 @@ def parked(variant: str, warm_run: tuple[Path, str], log: Path) -> tuple[dict[st
     paths = {id: str(store.find(plan.piece(id).key).path) for id in ("inputs", one.artifact)}  # type: ignore[union-attr]
     job = {"backend": one.backend, "device": one.device, "options": one.options, "folder": paths[one.artifact],
            "inputs": paths["inputs"], "task": plan.task, "threads": machine.auto_threads(), "order": [0, 1, 2, 3],
-           "batches": [1], "sequences": [16], "warmup_calls": 1}  # fmt: skip
+           "batches": [1], "sequences": [16], "warmup_calls": 1, "calls": 2}  # fmt: skip
     with isolate.start(jobs.park_and_look, job, Limits(seconds=120), log) as worker:
         said = worker.answer()
         turn = worker.ask({"point": 0, "start": 0, "calls": 2, "warmup": 1})["ready"]
@@ -127,7 +127,7 @@ def test_an_openvino_measuring_worker_imports_its_own_runtime_only(
     isolate.call(work.build, build, Limits(seconds=300), tmp_path / "build.log")
     job = {"backend": "openvino", "device": "cpu", "options": {}, "folder": str(into), "inputs": str(prepared.path),
            "task": plan.task, "threads": 1, "order": [0, 1], "batches": [1], "sequences": [],
-           "warmup_calls": 1}  # fmt: skip
+           "warmup_calls": 1, "calls": 2}  # fmt: skip
     with isolate.start(jobs.park_and_look, job, Limits(seconds=120), tmp_path / "log") as worker:
         modules = {name.split(".")[0] for name in worker.answer()["modules"]}
     assert "openvino" in modules and not sorted(modules & {*FOREIGN, "onnx", "onnxruntime"})

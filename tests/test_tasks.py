@@ -106,6 +106,18 @@ def test_inputs_come_back_from_disk_as_they_were(prepared: Prepared, tmp_path: P
     assert len(inputs.some(again, 5)) == 5
 
 
+def test_each_round_takes_one_example_out_of_every_eighth_of_all_lengths(prepared: Prepared) -> None:
+    order = list(range(len(prepared)))[::-1]
+    found = inputs.spread(prepared, order, 8)
+    share = len(order) // 8
+    assert len(found) == len(set(found)) == 8 * share and set(found) <= set(order)
+    ranked = sorted(map(prepared.length, order))
+    for start in range(0, len(found), 8):
+        lengths = sorted(map(prepared.length, found[start : start + 8]))
+        assert all(ranked[share * i] <= one <= ranked[share * (i + 1) - 1] for i, one in enumerate(lengths))
+    assert inputs.spread(prepared, order[:5], 8) == order[:5]
+
+
 def test_text_is_cut_at_the_position_limit_and_counted(small: Small) -> None:
     long = " ".join(["film"] * 200)
     exact = " ".join(["film"] * (make.POSITIONS - 2))

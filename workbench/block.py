@@ -103,7 +103,7 @@ class _Block:
         request, settings = self.request, self.settings
         job = {**variant, "order": self.order, "batches": settings["batches"],
                "sequences": settings["sequence_lengths"],
-               "warmup_calls": settings["warmup"]}  # fmt: skip
+               "warmup_calls": settings["warmup"], "calls": settings["calls_per_round"]}  # fmt: skip
         job |= {key: request[key] for key in ("task", "inputs", "rows", "model", "threads")}
         limits = Limits(timed=True, seconds=TURN_LIMIT, threads=request["threads"], cores=tuple(request["cores"]))
         return _Seat(function, job, limits, self.log / f"measure-{name}.log", self.parked)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +52,19 @@ def some(prepared: Prepared, count: int) -> Prepared:
         cards=prepared.cards[:count],
         facts=prepared.facts,
     )
+
+
+def spread(prepared: Prepared, order: Sequence[int], calls: int) -> list[int]:
+    """`order` so arranged that each `calls` in a row hold one example out of every `calls`-th of all lengths: a round
+    then has short and long ones in the shares that the data has. A remainder is left out; who is beside whom, and in
+    what turn, stays random."""
+    share = len(order) // calls
+    if not share:
+        return list(order)
+    ranked = sorted(range(len(order)), key=lambda place: prepared.length(order[place]))
+    strata = [sorted(ranked[start : start + share]) for start in range(0, share * calls, share)]
+    turn = random.Random(len(order))
+    return [order[place] for row in zip(*strata, strict=True) for place in turn.sample(row, calls)]
 
 
 def _split(data: np.ndarray, shapes: np.ndarray) -> list[np.ndarray]:

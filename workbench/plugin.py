@@ -68,6 +68,10 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def length(self, index: int) -> int:
+        """Of an example: positions of its longest input that is padded; 1 where none is."""
+        return max((len(values[index]) for name, values in self.tensors.items() if name in self.padding), default=1)
+
 
 @dataclass(frozen=True)
 class Point:

@@ -121,7 +121,8 @@ def park(job: Job, channel: Channel) -> None:
     The first answer: {"load_s", "first_call_s", "read_s", "peak_rss", "size", "facts", "points": [{name, batch, …}]}.
     """
     task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
-    points = task.points(prepared, job["order"], job["batches"], job["sequences"])
+    order = inputs.spread(prepared, job["order"], job["calls"])
+    points = task.points(prepared, order, job["batches"], job["sequences"])
     begin = time.perf_counter()
     session = _open(job)
     loaded = time.perf_counter()
@@ -151,8 +152,8 @@ def park(job: Job, channel: Channel) -> None:
 def park_processor(job: Job, channel: Channel) -> None:
     """The task's pre-processing, parked like a model: {"start", "calls"} -> {"latency": [seconds an example]}."""
     task = catalog.task(job["task"])
-    rows = hub.load_rows(Path(job["rows"])).rows
-    ordered = [rows[i] for i in job["order"]]
+    rows, prepared = hub.load_rows(Path(job["rows"])).rows, inputs.load(Path(job["inputs"]))
+    ordered = [rows[i] for i in inputs.spread(prepared, job["order"], job["calls"])]
     process = task.processor(Path(job["model"]))
     for row in ordered[:8]:
         process(row)

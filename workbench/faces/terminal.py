@@ -67,7 +67,7 @@ def try_(out: Out = None, quick: Quick = False, fresh: Fresh = False, json_: Jso
     """Compare the first-choice recipes on the starter model and its data. Needs no network."""
     from workbench import bench
 
-    _compare(bench.request(bench.STARTER, fresh=fresh, quick=quick), out, json_)
+    _compare(bench.request(bench.STARTER, n=bench.STARTER_N, fresh=fresh, quick=quick), out, json_)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.plugin import Prepared, StepContext
+from workbench.plugin import StepContext
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -23,8 +23,8 @@ def traced_inputs(context: StepContext) -> Batch:
     prepared = context.samples
     if len(prepared) < 2:
         raise WorkbenchError("There are too few examples to trace the model.", "Two are needed.", "Give more rows.")
-    order = sorted(range(len(prepared)), key=lambda index: _size(prepared, index))
-    short = [index for index in order if _size(prepared, index) <= LONGEST] or order[:2]
+    order = sorted(range(len(prepared)), key=prepared.length)
+    short = [index for index in order if prepared.length(index) <= LONGEST] or order[:2]
     return context.task.collate(prepared, [short[0], short[-1] if len(short) > 1 else order[1]])
 
 
@@ -43,7 +43,3 @@ def calibration_batches(context: StepContext) -> Iterator[Batch]:
     for index in range(len(prepared)):
         context.progress(index, len(prepared), "calibration")
         yield context.task.collate(prepared, [index])
-
-
-def _size(prepared: Prepared, index: int) -> int:
-    return max((len(values[index]) for name, values in prepared.tensors.items() if name in prepared.padding), default=1)
