@@ -10,7 +10,7 @@ try: .venv/ready-$(SUM)
 	$(BIN)/workbench try
 
 test: .venv/ready-dev-$(DEV_SUM)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-dev-$(DEV_SUM)
 	$(BIN)/ruff format --check workbench tests benchmarks examples

@@ -2,7 +2,7 @@
 
     python -m benchmarks.resolution [--runs 100] [--slowed 100] [--copies 1] [--model starter:sentiment]
 
-`equal`: short runs of a recipe against a copy of itself, of 12 s at most. `slowed`: runs against a
+`equal`: short runs of a recipe against a copy of itself, of 20 s at most as with `--quick`. `slowed`: runs against a
 copy made 5 % slower, at the default stopping rule. With more `copies` a block holds so many, which share its baseline.
 Writes docs/results/resolution.{md,json} after every run; nothing but the script's own output is in them.
 """
@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.machine_line import machine_line, percentile
 
 RESULTS = Path(__file__).parent.parent / "docs/results"
-SHORT = 12.0  # seconds of rounds
+SHORT = 20.0  # seconds of rounds
 SLOWED = """
 import time
 from pydantic import Field

@@ -293,6 +293,19 @@ def label_free_report() -> dict[str, Any]:
     return made
 
 
+def vector_report() -> dict[str, Any]:
+    """No labels, and answers that are vectors: the cosine with those of the baseline."""
+    made = label_free_report()
+    for each in made["rows"]:
+        if facts := each["accuracy"]:
+            value = 1.0 if each["name"] == made["baseline"] else 0.99978
+            each["accuracy"] = facts | {
+                "metric": "cosine", "unit": "", "value": value, "delta": value - 1, "agreement": None, "flips": None,
+                "ci95": [value - 1.0001, value - 0.9999],
+            }  # fmt: skip
+    return made
+
+
 def error_report() -> dict[str, Any]:
     """A metric with its own unit, of which less is better."""
     made = report()

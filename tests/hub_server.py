@@ -66,6 +66,7 @@ class HubServer:
         self._breaks: dict[str, int] = {}
         self._altered: dict[str, int] = {}
         self._failing: dict[str, int] = {}
+        self.claimed: dict[str, int] = {}  # path -> bytes that a listing says, whatever is there
         self._lock = threading.Lock()
         self._hub = self._serve("hub")
         self._storage = self._serve("storage")
@@ -125,6 +126,10 @@ class HubServer:
         """The next `times` requests for this file are answered with 503."""
         self._failing[path] = times
 
+    def claim(self, path: str, size: int) -> None:
+        """Listings say that this file is so large."""
+        self.claimed[path] = size
+
     def take(self, trouble: dict[str, int], path: str) -> bool:
         with self._lock:
             left = trouble.get(path, 0)
@@ -152,12 +157,13 @@ def git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def tree_entry(path: str, content: bytes) -> dict[str, Any]:
-    entry: dict[str, Any] = {"type": "file", "path": path, "size": len(content), "oid": git_oid(content)}
+def tree_entry(path: str, content: bytes, claimed: int | None = None) -> dict[str, Any]:
+    size = len(content) if claimed is None else claimed
+    entry: dict[str, Any] = {"type": "file", "path": path, "size": size, "oid": git_oid(content)}
     if is_lfs(path):
         sha256 = hashlib.sha256(content).hexdigest()
         entry["oid"] = hashlib.sha1(f"pointer to {sha256}".encode()).hexdigest()
-        entry["lfs"] = {"oid": sha256, "size": len(content), "pointerSize": 134}
+        entry["lfs"] = {"oid": sha256, "size": size, "pointerSize": 134}
     return entry
 
 
@@ -235,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         if match["verb"] != "tree":
             return self._json(200, self._info(repo, commit))
         files = repo.commits[commit]
-        entries = [tree_entry(path, files[path]) for path in sorted(files)]
+        entries = [tree_entry(path, files[path], self.hub.claimed.get(path)) for path in sorted(files)]
         folders = sorted({path.rsplit("/", 1)[0] for path in files if "/" in path})
         entries += [{"type": "directory", "path": one, "size": 0, "oid": git_oid(one.encode())} for one in folders]
         start = int(query.get("cursor", ["0"])[0])

@@ -62,9 +62,13 @@ class TextTask:
     """What steps and sessions need of a task."""
 
     auto_class = "AutoModelForSequenceClassification"
+    asks = ()
 
-    def class_for(self, config: Any) -> str:
+    def class_for(self, config: dict[str, Any]) -> str:
         return self.auto_class
+
+    def asks_for(self, config: dict[str, Any]) -> tuple[type, ...]:
+        return self.asks
 
     def collate(self, prepared: Prepared, indices: Any) -> dict[str, np.ndarray]:
         longest = {name: max(len(values[index]) for index in indices) for name, values in prepared.tensors.items()}

@@ -18,7 +18,9 @@ from workbench.errors import RequestError, WorkbenchError
 from workbench.plugin import Profiles
 
 BY_NAME: dict[str, Any] = {found.name: found() for found in BACKENDS}
-FOLDERS = {"pytorch": (), "onnxruntime": ("export-onnx",), "openvino": ("export-openvino",)}
+FOLDERS = {"pytorch": (), "onnxruntime": ("export-onnx",), "openvino": ("export-openvino",),
+           "executorch": ("export-executorch",)}  # fmt: skip
+PROFILING = [name for name, backend in BY_NAME.items() if Profiles in backend.promises]
 
 
 def opened(name: str, *chain: str, threads: int = 1, **options: Any) -> Any:
@@ -66,6 +68,7 @@ def test_answers_stay_when_the_next_call_comes(name: str) -> None:
         ("openvino", ("export-openvino",), {}, "fp32"),
         ("openvino", ("export-openvino", "quantize-openvino"), {}, "int8"),
         ("openvino", ("export-openvino", "compress-weights"), {}, "fp32"),
+        ("executorch", ("export-executorch",), {}, "fp32"),
     ],
 )
 def test_precision_is_read_back(name: str, chain: tuple[str, ...], options: dict[str, Any], precision: str) -> None:
@@ -97,7 +100,7 @@ def test_operators_are_counted_by_where_they_run() -> None:
     assert placement["CPUExecutionProvider"] > 20
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", PROFILING)
 def test_a_profile_names_the_longest_operator_first(name: str) -> None:
     session = opened(name)
     assert isinstance(session, Profiles)

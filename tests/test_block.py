@@ -118,7 +118,7 @@ def test_all_visits_of_a_round_take_the_same_examples(request_: dict[str, Any], 
         run(request_, tmp_path)
     finally:
         patch.undo()
-    headline = [(name, turn) for name, turn in turns if turn["point"] == block.HEADLINE and turn["calls"] > 1]
+    headline = [(name, turn) for name, turn in turns if turn.get("point", 0) == block.HEADLINE and turn["calls"] > 1]
     starts = [turn["start"] for _, turn in headline]
     assert Counter(starts) == {0: 4, 2: 4, 4: 4, 6: 4, 8: 4, 10: 4}  # two variants, one again, pre-processing
     assert starts == sorted(starts) and {turn["calls"] for _, turn in headline} == {2}
@@ -260,3 +260,14 @@ def test_the_time_cap_grows_with_variants_beyond_nine() -> None:
         return block._Block(request, Path(), lambda *_: None).cap
 
     assert (cap(2), cap(9), cap(18)) == (60, 60, 120)
+
+
+def test_a_point_that_one_variant_alone_has_is_visited_there_alone() -> None:
+    pretended = Pretended({}, noisy(0.01))
+    shared, own = ({"name": name, "metric": "latency"} for name in ("natural, batch 1", "natural, 2 in flight"))
+    for name, kept in pretended.variants.items():
+        kept["ready"] = {"points": [shared, own] if name == VARIANTS[1] else [shared]}
+        kept["points"] = [[] for _ in kept["ready"]["points"]]
+    pretended.others()
+    assert [len(rounds) for rounds in pretended.variants[VARIANTS[1]]["points"]] == [0, block.POINT_ROUNDS]
+    assert pretended.variants[VARIANTS[0]]["points"] == [[]] == pretended.again

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from workbench.comparison import Goal, Inputs, PointSamples, Predictions, VariantResult, compare
+from workbench.comparison import Goal, Inputs, PointSamples, Predictions, VariantResult, accuracy_of, compare
 from workbench.errors import RequestError
 from workbench.measurement import Metric
 
@@ -102,6 +102,16 @@ def test_points_are_matched_by_name_and_a_point_of_its_own_has_no_ratio():
     points = row(compare(inputs(baseline(), own)), "a")["speed"]["points"]
     assert points[0]["speedup"] == pytest.approx(2, rel=0.01)
     assert points[1]["speedup"] is None and points[1]["value"] is not None
+
+
+def test_several_requests_in_flight_count_as_throughput_where_they_get_more_done():
+    many = PointSamples("natural, 4 requests in flight", rounds(9.0), metric="concurrent")
+    own = variant("a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), many])
+    assert row(compare(inputs(baseline(), own)), "a")["speed"]["throughput"] == pytest.approx(900, rel=0.02)
+    few = variant(
+        "a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), dataclasses.replace(many, rounds=rounds(0.5))]
+    )
+    assert row(compare(inputs(baseline(), few)), "a")["speed"]["throughput"] == pytest.approx(200, rel=0.02)
 
 
 def test_throughput_is_that_of_the_largest_batch():
@@ -350,3 +360,22 @@ def test_frames_hold_rows_samples_and_flips():
     assert len(samples[samples.variant == "pytorch-fp32"]) == 2 * (12 + 5) * 8
     assert samples.groupby("variant").seconds.median()["a"] > 0
     assert list(flips["name"]) == ["a"] * 4 and "baseline.answer" in flips
+
+
+def test_an_answer_of_several_classes_is_told_by_their_names():
+    from workbench.comparison import flips
+
+    ids, nothing = ["a", "b"], np.zeros((2, 0), np.float32)
+    base, mine = (Predictions(ids, predicted, nothing) for predicted in ([[0, 2], [1]], [[0, 2], []]))
+    asked = Inputs("now", "base", (), classes=("calm", "glad", "sad"))
+    (flip,) = flips.between(base, mine, asked)
+    assert flip["id"] == "b" and (flip["baseline"]["answer"], flip["variant"]["answer"]) == ("glad", "none")
+
+
+def test_vectors_have_no_agreement_even_where_there_are_labels():
+    chance = np.random.default_rng(3)
+    vectors, told = chance.normal(size=(40, 4)).astype(np.float32), chance.normal(size=(40, 2))
+    metric = Metric("spearman", unit="", combine="spearman")
+    said = Predictions([str(i) for i in range(40)], [None] * 40, vectors, [metric], {"spearman": told})
+    found = accuracy_of(said, said, Goal())
+    assert found["metric"] == "spearman" and found["agreement"] is None and found["delta"] == 0

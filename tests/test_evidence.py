@@ -13,6 +13,7 @@ from workbench.measurement import Metric
 ACCURACY = Metric("accuracy", binary=True)
 WER = Metric("wer", better="lower", combine="ratio")
 MACRO_F1 = Metric("macro_f1", combine="macro_f1")
+SPEARMAN = Metric("spearman", unit="", combine="spearman")
 
 
 def rounds_of(rng, speedup=1.0, rounds=30, calls=8, disturbed=0.02, drift=0.01, noise=0.04):
@@ -225,6 +226,31 @@ def test_the_bootstrap_agrees_with_theory_for_a_mean():
     assert interval.half_width == pytest.approx(exact, rel=0.1)
     assert interval.estimate == pytest.approx(noise.mean())
     assert interval.lo < interval.estimate < interval.hi
+
+
+def test_spearman_is_that_of_scipy_with_ties_and_without():
+    chance = np.random.default_rng(3)
+    for values in (chance.normal(size=(50, 2)), chance.integers(0, 4, (50, 2)).astype(float)):
+        assert SPEARMAN.value(values) == pytest.approx(stats.spearmanr(values).statistic)
+    assert SPEARMAN.value(np.array([[1.0, 5.0], [2.0, 5.0]])) == 0
+
+
+def test_spearman_has_an_interval_which_holds_the_loss_of_a_noisy_variant():
+    chance = np.random.default_rng(3)
+    label = chance.normal(size=400)
+    base = np.stack([label, label + chance.normal(size=400)], axis=1)
+    noisy = np.stack([label, base[:, 1] + chance.normal(size=400)], axis=1)
+    found = evidence.difference_interval(SPEARMAN, base, noisy)
+    assert found.lo < found.estimate < found.hi < 0
+    assert found.estimate == pytest.approx(SPEARMAN.value(noisy) - SPEARMAN.value(base))
+    for same in (base, base * [1, 1 + 1e-9]):  # other values of the same rank show no more than equal ones
+        found = evidence.difference_interval(SPEARMAN, base, same)
+        assert found.estimate == 0 and -0.02 < found.lo < 0 < found.hi < 0.02
+
+
+def test_macro_f1_of_several_labels_is_the_mean_over_those_that_occur():
+    counts = np.array([[1, 0, 0, 0, 1, 0, 0, 0, 0], [0, 1, 0, 1, 0, 0, 0, 0, 0]], float)
+    assert MACRO_F1.value(counts) == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
 def test_macro_f1_has_an_interval_too():

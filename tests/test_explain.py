@@ -29,6 +29,11 @@ def test_a_model_without_a_quantized_product_is_an_alarm():
     assert why(Facts(audit=coverage(0), said="fp32", machine=AMX)) == []
 
 
+def test_what_is_meant_for_another_machine_says_so_first():
+    facts = Facts(audit={"measured": "for phones; run here on the CPU"}, said="int8", precision="int8", machine=OLD)
+    assert why(facts)[0] == "It is for phones; run here on the CPU."
+
+
 def test_partial_coverage_is_named():
     both = {"coverage": {"MatMul": {"quantized": 20, "total": 36}, "Conv": {"quantized": 1, "total": 1}}}
     assert why(Facts(audit=both, said="int8", machine=AMX)) == [

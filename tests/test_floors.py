@@ -16,11 +16,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 FLOORS = (
     "errors measurement artifact machine words card version",  # what passes between
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
-    "target store isolate graph inputs",  # one machine class, finished work, one process a job, one graph, one input
+    "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
-    "planning work replica",  # all the work, checked; what happens inside a worker; the locked packages, installed anew
-    "block outcome replay",  # interleaved rounds; what a run gives out; what a recipe file asks for
+    # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is
+    "planning work replica inventory",
+    "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
     "tuning verification loading",  # drive running
     "bench",  # the one door
@@ -112,7 +113,8 @@ def test_a_concrete_plugin_is_named_in_its_own_rooms_only(file: Path) -> None:
     assert not named, named
 
 
-HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "datasets", "pandas", "gradio"}
+HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "datasets", "pandas", "gradio",
+         "torchao", "executorch"}  # fmt: skip
 
 
 @pytest.mark.parametrize("file", FILES, ids=[name_of(file) for file in FILES])

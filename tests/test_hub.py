@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.hub_server import TOKEN, HubServer
 from workbench import hub as rooms
 from workbench.artifact import digest_of, manifest_of
 from workbench.errors import RequestError, WorkbenchError
-from workbench.hub import client, fetch_model, find_model, infer_task, search_models, starters, task_by_optimum
+from workbench.hub import allowed, client, fetch_model, find_model, infer_task, search_models, starters, task_by_optimum
 
 BERT = {
     "architectures": ["BertForSequenceClassification"],
@@ -427,6 +428,10 @@ def test_every_starter_is_made_as_its_card_says(name: str, tmp_path: Path) -> No
         ("ASTForAudioClassification", "audio-spectrogram-transformer", "audio-classification"),
         ("DetrForObjectDetection", "detr", "object-detection"),
         ("BertModel", "bert", "feature-extraction"),
+        ("CLIPModel", "clip", "zero-shot-image-classification"),
+        ("SiglipModel", "siglip", "zero-shot-image-classification"),
+        ("CLIPTextModel", "clip", "feature-extraction"),
+        ("SegformerForSemanticSegmentation", "segformer", "image-segmentation"),
     ],
 )
 def test_the_task_is_read_from_the_class(architecture: str, kind: str, task: str) -> None:
@@ -439,7 +444,25 @@ def make_info(pipeline_tag: str | None = None, **config: Any) -> rooms.ModelInfo
 
 def test_the_hubs_tag_helps_where_the_class_does_not() -> None:
     assert infer_task(make_info("text-generation", architectures=["Unheard"])) == "text-generation"
-    assert infer_task(make_info("sentence-similarity", architectures=["BertModel"])) == "feature-extraction"
+    assert infer_task(make_info("feature-extraction", architectures=["BertModel"])) == "feature-extraction"
+
+
+def test_a_sentence_model_is_known_by_its_tag_or_its_modules() -> None:
+    for architecture in ("BertModel", "MPNetForMaskedLM"):
+        assert infer_task(make_info("sentence-similarity", architectures=[architecture])) == "sentence-similarity"
+    modules = rooms.RemoteFile("modules.json", None, None, 100)
+    folder = replace(make_info(architectures=["BertModel"]), files=(modules,))
+    assert infer_task(folder) == "sentence-similarity"
+    assert infer_task(replace(folder, pipeline_tag="feature-extraction")) == "feature-extraction"
+    assert infer_task(replace(folder, config={"architectures": ["BertForSequenceClassification"]})) == (
+        "text-classification"
+    )
+    assert infer_task(make_info(architectures=["BertForMaskedLM"]), "sentence-similarity") == "sentence-similarity"
+
+
+def test_the_pooling_files_of_a_sentence_model_are_fetched() -> None:
+    files = ["config.json", "model.safetensors", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"]
+    assert set(allowed.choose([*files, "1_Pooling/other.bin", "README.md"], "org/model")) == set(files)
 
 
 def test_optimum_is_asked_last_and_its_silence_is_an_error() -> None:

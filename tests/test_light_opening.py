@@ -18,7 +18,7 @@ from workbench.isolate import Limits
 from workbench.store import Store
 
 HEAVY = {"torch", "transformers", "onnx", "onnxruntime", "openvino", "nncf", "optimum", "gradio", "pandas", "scipy",
-         "datasets", "pyarrow", "sklearn", "plotly"}  # fmt: skip
+         "datasets", "pyarrow", "sklearn", "plotly", "torchao", "executorch"}  # fmt: skip
 
 LOOK = """
 import sys
@@ -72,6 +72,11 @@ def test_what_a_face_may_import_is_light(room: str) -> None:
 def test_listing_what_there_is_imports_no_model_library() -> None:
     for word in ("recipes", "tasks", "targets", "runs"):
         assert not modules_after("from workbench.faces.terminal import main; main()", word) & HEAVY
+
+
+def test_facts_of_backends_are_light_but_for_their_devices_which_are_asked_in_a_worker() -> None:
+    code = "from workbench import inventory; assert inventory.backends(lambda name: {})"
+    assert not modules_after(code) & HEAVY
 
 
 # ---- measuring workers --------------------------------------------------------------------------

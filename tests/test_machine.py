@@ -43,6 +43,29 @@ def test_a_process_is_silent_when_it_only_sleeps() -> None:
     assert machine.peak_memory() > 1 << 20 and machine.steal_seconds() >= 0
 
 
+def test_graphics_cards_and_npus_are_told_by_their_drivers(tmp_path: Path) -> None:
+    for driver in ("xe", "intel_vpu", "snd_hda_intel"):
+        (tmp_path / "drivers" / driver).mkdir(parents=True)
+    for place, driver in (("drm/card0", "xe"), ("drm/card0-HDMI-A-1", "xe"), ("accel/accel0", "intel_vpu"),
+                          ("drm/card1", "snd_hda_intel")):  # fmt: skip
+        (tmp_path / place / "device").mkdir(parents=True)
+        (tmp_path / place / "device" / "driver").symlink_to(tmp_path / "drivers" / driver)
+    assert machine.driven_devices(tmp_path) == ["Intel NPU (intel_vpu)", "Intel GPU (xe)"]
+    assert machine.driven_devices(tmp_path / "nothing") == []
+
+
+def test_an_nvidia_card_is_called_as_its_driver_calls_it(tmp_path: Path) -> None:
+    for place, name in (("0000:00:1e.0", "NVIDIA L40S"), ("0000:00:1f.0", "Tesla T4")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 24\n")
+    assert sorted(machine.nvidia_cards(tmp_path)) == ["NVIDIA L40S", "NVIDIA Tesla T4"]
+
+
+def test_every_known_instruction_set_is_listed_with_whether_it_is_here() -> None:
+    here = machine.this_machine()
+    assert {flag for flag, has in here.instruction_sets.items() if has} == set(here.flags)
+
+
 def test_the_threads_that_compute_are_held_to_a_core_each_and_let_go() -> None:
     working, end = threading.Event(), threading.Event()
     idle = threading.Thread(target=end.wait)

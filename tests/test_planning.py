@@ -14,7 +14,7 @@ import yaml
 
 from tests import small as make
 from tests.conftest import Small, planned
-from workbench import bench, machine, planning
+from workbench import bench, catalog, machine, planning, recipe
 from workbench.errors import RequestError
 from workbench.planning import Make
 from workbench.recipe import load
@@ -53,6 +53,24 @@ def test_what_this_processor_would_emulate_is_no_default_but_runs_when_it_is_nam
     for name, reason in reasons.items():
         assert "no bfloat16 instructions" in reason and f"-r {name} runs it" in reason.replace("`", "")
     assert not bench.plan(bench.request(bench.STARTER, ["pytorch-bf16"])).gaps
+
+
+def test_every_recipe_of_the_shelf_is_planned_or_names_the_device_that_is_missing() -> None:
+    shelf = recipe.shelf()
+    fits = [name for name, one in shelf.items() if one.shelf and "text-classification" in one.shelf.tasks]
+    plan = bench.plan(bench.request(bench.STARTER, fits))
+    gaps = {gap.recipe: gap.reason for gap in plan.gaps}
+    assert {variant.name for variant in plan.variants} | set(gaps) == set(fits)
+    for name, reason in gaps.items():
+        assert shelf[name].spec.target.device != "cpu" and "Run `pip install" in reason
+
+
+def test_what_a_step_says_of_this_processor_counts_like_what_a_backend_says(on: Callable[..., None]) -> None:
+    on("avx2")
+    dynamic = recipe.find_recipe("pytorch-int8-dynamic")
+    chosen = catalog.step(dynamic.spec.steps[0].use)
+    options = catalog.options_of(chosen, dynamic.spec.steps[0].options, "the test")
+    assert "emulate" in chosen.unsuited("cpu", options, machine.this_machine())
 
 
 def test_quick_takes_at_most_500_rows_and_20_seconds() -> None:

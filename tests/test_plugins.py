@@ -1,4 +1,4 @@
-"""Other people's packages: the example adds a backend by its entry point, and the tutorial is that package."""
+"""Other people's packages: the examples add a backend and a task by entry points; the tutorial is the first of them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ from tests.conftest import REPOSITORY, Small, command
 from tests.small import BLINK
 from workbench.backends import BACKENDS
 from workbench.errors import RequestError, WorkbenchError
+from workbench.tasks import TASKS
 
 EXAMPLE = REPOSITORY / "examples" / "workbench_example_backend"
+EXAMPLES = (EXAMPLE, REPOSITORY / "examples" / "workbench_example_task")
+STARS = "ordered-text-classification"
 TUTORIAL = REPOSITORY / "docs" / "add-a-backend.md"
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example as pip installs it, with nothing fetched; the copy keeps build leftovers out of the repository."""
+    """The examples as pip installs them, with nothing fetched; copies keep build leftovers out of the repository."""
     folder = tmp_path_factory.mktemp("example")
-    source, site = shutil.copytree(EXAMPLE, folder / "source"), folder / "site"
+    sources, site = [shutil.copytree(one, folder / one.name) for one in EXAMPLES], folder / "site"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"]
-    words = [*pip, "--no-deps", "--no-build-isolation", "--target", str(site), str(source)]
+    words = [*pip, "--no-deps", "--no-build-isolation", "--target", str(site), *map(str, sources)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return site
@@ -41,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(installed: Path) -> str:
-    """PYTHONPATH of a process that has the example."""
+    """PYTHONPATH of a process that has the examples."""
     return os.pathsep.join((str(REPOSITORY), str(installed)))
 
 
@@ -83,6 +86,30 @@ def test_an_installed_backend_is_listed_beside_ours(elsewhere: str) -> None:
     assert found["onnx-reference"]["devices"] == {"cpu": {"description": "numpy", "missing": ""}}
 
 
+def test_an_installed_task_is_listed_beside_ours_with_what_each_backend_does_for_it(elsewhere: str) -> None:
+    found = {one["name"]: one for one in json.loads(command("tasks", "--json", PYTHONPATH=elsewhere).stdout)}
+    assert [name for name in found if "missing" not in found[name]] == [*(one.name for one in TASKS), STARS]
+    assert found[STARS]["metric"] == "class_distance" and not found[STARS]["pipeline"]
+    assert set(found[STARS]["backends"]) == {*(one.name for one in BACKENDS), "onnx-reference"}
+    assert found[STARS]["backends"]["onnx-reference"] == "" and found[STARS]["columns"]["label"]
+    assert STARS in command("tasks", PYTHONPATH=elsewhere).stdout
+
+
+def test_the_generated_pages_have_what_is_installed(elsewhere: str) -> None:
+    code = "from workbench import manual; print(manual.matrix(), manual.options_page())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": elsewhere},
+        timeout=120,
+    )  # fmt: skip
+    assert f"| `{STARS}` |" in done.stdout and "`onnx-reference` |" in done.stdout, done.stderr
+    assert "| `check_shapes` | true or false | `false` | Compare every result" in done.stdout
+
+
+def test_a_task_that_is_not_installed_is_an_error_that_names_those_there_are(small: Small) -> None:
+    done = command("plan", "compare", str(small.model), "--data", str(small.rows), "--task", STARS)
+    assert done.returncode == 2 and f"no task called `{STARS}`" in done.stderr
+
+
 def test_a_backend_that_is_not_installed_is_an_error_that_names_those_there_are(small: Small) -> None:
     recipe = str(EXAMPLE / "onnx-reference.yaml")
     done = command("plan", "compare", str(small.model), "--data", str(small.rows), "-r", recipe)
@@ -113,7 +140,7 @@ print(json.dumps({"facts": model.facts(), "shape": list(answer.logits.shape)}))
 
 
 @pytest.mark.slow
-def test_a_comparison_with_an_installed_backend_runs_and_its_recipe_loads(
+def test_a_comparison_with_an_installed_backend_and_task_runs_and_its_recipe_loads(
     small: Small, elsewhere: str, tmp_path: Path
 ) -> None:
     said = yaml.safe_load((EXAMPLE / "onnx-reference.yaml").read_text(encoding="utf-8"))
@@ -121,11 +148,19 @@ def test_a_comparison_with_an_installed_backend_runs_and_its_recipe_loads(
     file, out = tmp_path / "onnx-reference.yaml", tmp_path / "out"
     file.write_text(yaml.safe_dump(said), encoding="utf-8")
     inputs = (str(small.model), "--data", str(small.rows), "--baseline", str(small.baseline))
-    done = command("compare", *inputs, "-r", str(file), "--out", str(out), "--json", PYTHONPATH=elsewhere)
+    named = ("--task", STARS, "-r", str(file), "--out", str(out), "--json")
+    done = command("compare", *inputs, *named, PYTHONPATH=elsewhere)
     assert done.returncode == 0, done.stderr
-    row = json.loads(done.stdout)["rows"][1]
+    report = json.loads(done.stdout)
+    assert report["model"]["task"] == STARS
+    row = report["rows"][1]
     assert (row["name"], row["status"]) == ("onnx-reference", "ok")
     assert row["accuracy"]["agreement"] == 1.0
+    assert (row["accuracy"]["metric"], row["accuracy"]["better"], row["accuracy"]["delta"]) == (
+        "class_distance", "lower", 0.0,
+    )  # fmt: skip
+    page = (out / "report.md").read_text(encoding="utf-8")
+    assert "onnx-reference" in page and "class distance" in page.lower()
     assert row["speed"]["speedup"] > 0
     words = [sys.executable, "-c", LOAD, str(out / "recipes" / "onnx-reference.yaml")]
     loaded = subprocess.run(

@@ -28,9 +28,12 @@ CHAINS = {
     "quantize-openvino": ("export-openvino", "quantize-openvino"),
     "compress-weights": ("export-openvino", "compress-weights"),
     "cast": ("cast",),
+    "quantize-torchao": ("quantize-torchao",),
+    "cast-onnx": ("export-onnx", "cast-onnx"),
+    "compress-onnx-weights": ("export-onnx", "compress-onnx-weights"),
 }
 # How far a logit may be from PyTorch's, in units of the spread of the logits.
-NEAR = {"export-onnx": 1e-4, "export-openvino": 1e-4, "cast": 0.1}
+NEAR = {"export-onnx": 1e-4, "export-openvino": 1e-4, "cast": 0.1, "compress-onnx-weights": 0.6}
 FEW_BITS = 0.25 if this_machine().computes("int8") else 1.0  # where U8S8 products saturate, few bits are fewer
 
 
@@ -197,7 +200,7 @@ for names in sys.argv[3:]:
 
 
 def test_two_processes_build_the_same_models(tmp_path: Path) -> None:
-    last = [chain for name, chain in CHAINS.items() if not name.startswith("export")]
+    last = [chain for name, chain in CHAINS.items() if not name.startswith("export")] + [("prune",)]
     script = tmp_path / "again.py"
     script.write_text(AGAIN, encoding="utf-8")
     here = Path(__file__).parent
@@ -283,3 +286,19 @@ def test_a_file_that_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
     (tmp_path / "onnx" / "model.onnx.data").unlink()
     with pytest.raises(WorkbenchError, match=r"needs model\.onnx\.data"):
         existing(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_file_of_a_model_in_two_is_quantized(tmp_path: Path) -> None:
+    """One that goes on in another graph than it began in: here the same one twice."""
+    import onnx
+
+    source, into = tmp_path / "two", tmp_path / "quantized"
+    shutil.copytree(built("export-onnx"), source)
+    onnx.save(onnx.load(str(source / "model.onnx")), str(source / "decode.onnx"))
+    quantize = step("quantize-onnx-dynamic")
+    facts = quantize.apply(source, into, quantize.Options(), context(source, texts(8)))
+    once = make(built("export-onnx"), "quantize-onnx-dynamic")[1]["coverage"]["MatMul"]
+    assert facts["coverage"]["MatMul"] == {name: 2 * count for name, count in once.items()}
+    assert sorted(path.name for path in into.glob("*.onnx")) == ["decode.onnx", "model.onnx"]
+    assert quantize.semantic(source) != quantize.semantic(built("export-onnx"))

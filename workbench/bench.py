@@ -10,7 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import catalog, environment, hub, isolate, loading, machine, planning, replay, running, verification
+from workbench import (
+    catalog,
+    environment,
+    hub,
+    inventory,
+    isolate,
+    loading,
+    machine,
+    planning,
+    replay,
+    running,
+    verification,
+)
 from workbench import recipe as recipes
 from workbench import target as target_room
 from workbench.errors import RequestError, WorkbenchError
@@ -213,7 +225,10 @@ def plan(request: Request, store: Store | None = None) -> Plan:
 
 
 def submit(plan: Plan, store: Store | None = None) -> str:
-    """Start a plan in a runner of its own; the run's id at once. The same request that waits or runs is joined."""
+    """Start a plan in a runner of its own; the run's id at once. The same request that waits or runs is joined.
+
+    Raises RequestError when the plan is for another machine than this one."""
+    planning.refuse_elsewhere(plan)
     return running.submit(plan, store or Store())
 
 
@@ -370,24 +385,24 @@ def search(query: str, task: str | None = None, limit: int = 20, store: Store | 
     return list(_ask(jobs.search, {"query": query, "task": task, "limit": limit}, store, network=True))
 
 
+def tasks() -> list[dict[str, Any]]:
+    """Every task with its metrics, columns and default data, and what each backend cannot do for it."""
+    return inventory.tasks()
+
+
+def backends(store: Store | None = None) -> dict[str, dict[str, Any]]:
+    """Every backend with its devices, options and recipes, and what this machine lacks for it."""
+    return inventory.backends(lambda name: devices(name, store))
+
+
 def targets() -> list[dict[str, Any]]:
-    """Machine classes with what this machine lacks to be one."""
-    here = machine.this_machine()
-    return [one.model_dump() | {"missing": _lacks(one, here)} for one in target_room.targets()]
+    """Machine classes with what suits them, and what this machine lacks to be one; this machine in detail first."""
+    return inventory.targets()
 
 
-def _lacks(wanted: Any, here: Any) -> str:
-    """What this machine lacks to be of a class, or ""."""
-    lacking = [flag for flag in wanted.flags if flag not in here.flags]
-    if wanted.architecture and here.architecture not in wanted.architecture:
-        return f"this machine is {here.architecture}"
-    if lacking:
-        return f"this CPU has no {', '.join(lacking)}"
-    if wanted.accelerator and not any(wanted.accelerator.lower() in name.lower() for name in here.accelerators):
-        return f"no {wanted.accelerator} is here"
-    if here.cores < wanted.cores or here.memory_bytes < wanted.memory_gb * 1e9:
-        return f"it wants {wanted.cores} cores and {wanted.memory_gb:g} GB"
-    return ""
+def target(name: str) -> dict[str, Any]:
+    """One machine class. Raises RequestError with the nearest name."""
+    return inventory.target(target_room.find_target(name))
 
 
 def machine_facts() -> dict[str, Any]:

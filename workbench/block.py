@@ -24,7 +24,7 @@ from workbench.isolate import Limits, Progress, Worker
 
 AGAIN = "baseline again"
 PROCESSOR = "pre-processing"
-HEADLINE = 0
+HEADLINE = 0  # the first point of every participant
 POINT_ROUNDS, POINT_CALLS = 6, 2  # of the points that are not the headline
 TURN_LIMIT = 900.0  # seconds that loading, or one turn, may take
 LOOK_EVERY = 5  # rounds between two looks at the stopping rule
@@ -147,21 +147,34 @@ class _Block:
 
     def others(self) -> None:
         """The other points: few rounds each, within a third of the headline's time in all."""
-        points = self.variants[self.baseline]["ready"]["points"]
+        points = self._other_points()
         until = time.monotonic() + self.cap / 3
-        for index in range(1, len(points)):
+        for done, name in enumerate(points, 1):
             for number in range(POINT_ROUNDS):
                 if time.monotonic() > until and number >= 3:
                     break
-                self.say(index, len(points), points[index]["name"])
-                self._round(index, number, POINT_CALLS)
+                self.say(done, len(points) + 1, name)
+                self._round(name, number, POINT_CALLS)
 
-    def _round(self, point: int, number: int, calls: int) -> None:
+    def _other_points(self) -> list[str]:
+        """Names of the points that any variant has beside the headline, the baseline's first."""
+        order = sorted(self.variants, key=lambda name: name != self.baseline)
+        found = [point["name"] for name in order for point in self.variants[name]["ready"].get("points", ())[1:]]
+        return list(dict.fromkeys(found))
+
+    def _index(self, owner: str, point: int | str) -> int | None:
+        """Where a participant has this point; None where it has none of that name."""
+        if isinstance(point, int):
+            return point
+        known = [one["name"] for one in self.variants[owner]["ready"]["points"]]
+        return known.index(point) if point in known else None
+
+    def _round(self, point: int | str, number: int, calls: int) -> None:
         names = [*self.seats, AGAIN]
         if point != HEADLINE:
             names = [name for name in names if name != PROCESSOR]
         self.random.shuffle(names)
-        turn = {"point": point, "start": number * calls, "calls": calls, "warmup": min(2, calls)}
+        turn = {"start": number * calls, "calls": calls, "warmup": min(2, calls)}
         begin, own = time.perf_counter(), _cpu_seconds()
         used = sum(self._visit(name, point, turn) for name in names)
         if point == HEADLINE:
@@ -169,7 +182,7 @@ class _Block:
             self.rounds.append({"order": names, "seconds": time.perf_counter() - begin})
             self.watch.note(self.rounds[-1], used)
 
-    def _visit(self, name: str, point: int, turn: Turn) -> float:
+    def _visit(self, name: str, point: int | str, turn: Turn) -> float:
         """One turn of one participant; CPU seconds it used."""
         owner = self.baseline if name == AGAIN else name
         if owner not in self.seats:
@@ -178,14 +191,13 @@ class _Block:
             if name == PROCESSOR:
                 self.processing.append(self.seats[name].take(turn)["latency"])
                 return 0.0
+            if (index := self._index(owner, point)) is None:
+                return 0.0
             spent = self._between(owner, turn) if owner == self.last and self.parked else 0.0
-            said = self.seats[owner].take(turn)
+            said = self.seats[owner].take(turn | {"point": index})
             self.last = owner
-            metric = self.variants[owner]["ready"]["points"][point]["metric"]
-            if name == AGAIN:
-                self.again[point].append(said[metric])
-            else:
-                self.variants[owner]["points"][point].append(said[metric])
+            metric = self.variants[owner]["ready"]["points"][index]["metric"]
+            (self.again if name == AGAIN else self.variants[owner]["points"])[index].append(said[metric])
             return spent + float(said["cpu"])
         return 0.0
 

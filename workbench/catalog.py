@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,8 @@ def _one(kind: str, word: str, name: str) -> Plugin:
     known = _plugins(kind)
     if name in known:
         return known[name]
+    if kind == "tasks" and (reason := missing_tasks().get(name)):
+        raise RequestError(f"{name} is not there yet.", reason, f"There is {', '.join(sorted(known))}.")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else "Take one of these, or install the package that adds it."
     raise RequestError(f"There is no {word} called {name!r}.", f"Known: {', '.join(sorted(known))}.", hint)
@@ -87,16 +89,23 @@ def renderer(name: str) -> Renderer:
 
 @functools.cache
 def _known_gaps() -> dict[tuple[str, str], str]:
+    """(task, backend) -> reason; ("object-detection", "") is a task that no backend does."""
     import yaml
 
     listed = yaml.safe_load(Path(__file__).with_name("gaps.yaml").read_text(encoding="utf-8"))
-    return {(one["task"], one["backend"]): one["reason"] for one in listed}
+    return {(one["task"], one.get("backend", "")): one["reason"] for one in listed}
 
 
-def gap(task: Task, backend: Backend) -> str:
-    """Why this backend cannot do this task, or "": a promise that the task asks for and its sessions do not keep, or
-    what gaps.yaml lists."""
-    lacking = [one.__name__ for one in task.asks if one not in backend.promises]
+def missing_tasks() -> dict[str, str]:
+    """Tasks that are known of and not there, with the reason."""
+    return {task: reason for (task, backend), reason in _known_gaps().items() if not backend}
+
+
+def gap(task: Task, backend: Backend, config: Mapping[str, Any] | None = None) -> str:
+    """Why this backend cannot do this task, or "": a promise that the task asks for, with this model where its
+    config.json is given, and its sessions do not keep, or what gaps.yaml lists."""
+    asked = task.asks if config is None else task.asks_for(config)
+    lacking = [one.__name__ for one in asked if one not in backend.promises]
     if lacking:
         return f"{task.name} asks for {' and '.join(lacking)}, which sessions of {backend.name} do not promise."
     return _known_gaps().get((task.name, backend.name), "")
@@ -106,6 +115,50 @@ def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:
     """{device: {"description", "missing"}} of job["backend"], asked of the installed build: run it in a worker."""
     found = backend(job["backend"]).devices()
     return {device.name: {"description": device.description, "missing": device.missing} for device in found}
+
+
+def options(plugin: Plugin) -> list[dict[str, Any]]:
+    """Every option of a plug-in, for the lists, the manual and the form: {"name", "type" in words, "default",
+    "description", "search": the values worth searching}."""
+    schema = plugin.Options.model_json_schema()
+    kinds = schema.get("$defs", {})
+    plain = plugin.Options.model_construct().model_dump(mode="json", warnings=False)
+    return [
+        {"name": name, "type": _type(said, kinds), "default": plain.get(name),
+         "description": said.get("description", ""), "search": said.get("search", [])}
+        for name, said in schema.get("properties", {}).items()
+    ]  # fmt: skip
+
+
+TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false",
+         "object": "mapping", "null": "empty"}  # fmt: skip
+
+
+def _type(said: dict[str, Any], kinds: dict[str, Any]) -> str:
+    """JSON Schema in words: "whole number from 1 on, or empty"."""
+    if "$ref" in said:
+        said = kinds[said["$ref"].rsplit("/", 1)[-1]]
+    if choices := said.get("anyOf") or said.get("allOf"):
+        return ", or ".join(_type(one, kinds) for one in choices)
+    if values := said.get("enum") or [said[key] for key in ("const",) if key in said]:
+        return " / ".join(f"`{value}`" for value in values)
+    if said.get("type") == "array":
+        return f"list of {_type(said.get('items', {}), kinds)}"
+    return TYPES.get(said.get("type", ""), "any value") + _bounds(said)
+
+
+def _bounds(said: dict[str, Any]) -> str:
+    low, high = said.get("minimum", said.get("exclusiveMinimum")), said.get("maximum", said.get("exclusiveMaximum"))
+    above = "" if low is None else f" from {low:g}" if "minimum" in said else f" above {low:g}"
+    if high is None:
+        return f"{above} on" if "minimum" in said else above
+    return f"{above} to {high:g}" if "maximum" in said else f"{above} below {high:g}"
+
+
+def calibrates(name: str, options: dict[str, Any]) -> bool:
+    """Whether the step of this name with these options learns from calibration data."""
+    found = step(name)
+    return found.wants_calibration(options_of(found, options, f"The step {name}"))
 
 
 def options_of(plugin: Plugin, given: dict[str, Any], where: str) -> Any:

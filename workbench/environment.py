@@ -1,12 +1,15 @@
-"""What is installed: looked up in the metadata of packages, nothing is imported."""
+"""What is installed: looked up in the metadata of packages and in their source, nothing is imported."""
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib.metadata
+import importlib.util
 import platform
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 
 @functools.lru_cache(maxsize=256)
@@ -34,3 +37,23 @@ def public(version: str) -> str:
 
 def python_minor() -> str:
     return ".".join(platform.python_version_tuple()[:2])
+
+
+@functools.cache
+def pipeline_tasks() -> frozenset[str]:
+    """Tasks that the installed transformers has a pipeline for, read from its source: importing it takes a second."""
+    found = importlib.util.find_spec("transformers")
+    files = [
+        Path(folder) / "pipelines" / "__init__.py" for folder in (found and found.submodule_search_locations) or ()
+    ]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
+    return frozenset(name for tree in trees for node in tree.body for name in _keys(node, "SUPPORTED_TASKS"))
+
+
+def _keys(node: ast.stmt, variable: str) -> list[str]:
+    """Keys of the dictionary that a statement gives to a variable."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    value = getattr(node, "value", None)
+    if not isinstance(value, ast.Dict) or variable not in {getattr(target, "id", "") for target in targets}:
+        return []
+    return [key.value for key in value.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]

@@ -195,15 +195,16 @@ def bootstrap_difference(
     """Percentile interval over resampled examples, both variants on the same ones (a quarter of the
     draws for a metric whose statistics don't simply add up).
 
-    Where no example differs the resamples can't either; the width is then that of a share of which
-    nothing was seen among n, so that a small n never looks certain.
+    Where no example differs, or none in what the metric looks at (ranks), the resamples can't either; the width is
+    then that of a share of which nothing was seen among n, so that a small n never looks certain.
     """
     before = metric.value(base)
     change, n = metric.value(variant) - before, len(base)
-    if np.array_equal(base, variant):
+    same = np.array_equal(base, variant)
+    changes = np.zeros(1) if same else _resampled_changes(metric, base, variant, draws, seed)
+    if not changes.any():
         unseen = half_width(n, 0, confidence=confidence) * (1.0 if metric.unit == "fraction" else abs(before))
         return Interval(change, change - unseen, change + unseen)
-    changes = _resampled_changes(metric, base, variant, draws, seed)
     tail = (1 - confidence) / 2
     lo, hi = np.quantile(changes, [tail, 1 - tail])
     return Interval(change, float(min(lo, change)), float(max(hi, change)))
@@ -271,7 +272,7 @@ def _resampled_changes(metric: Metric, base: Floats, variant: Floats, draws: int
 
 def _additive(metric: Metric) -> bool:
     """Whether the column means say everything that `combine` needs."""
-    return metric.combine in ("mean", "ratio", "f1", "exp_ratio")
+    return metric.combine in ("mean", "ratio", "f1", "exp_ratio", "mean_iou")
 
 
 def _changes_by_sums(metric: Metric, base: Floats, variant: Floats, chosen: NDArray[np.int64]) -> Floats:

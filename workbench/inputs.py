@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def save(prepared: Prepared, folder: Path) -> None:
-    """Tensors as one flat array and the shapes an input name (`inputs.npz`), the rest as JSON."""
+    """Tensors as one flat array and the shapes an input name, shared ones whole (`inputs.npz`), the rest as JSON."""
     import numpy as np
 
     arrays: dict[str, Any] = {}
     for name, examples in prepared.tensors.items():
         arrays[f"{name}.data"] = np.concatenate([example.reshape(-1) for example in examples])
         arrays[f"{name}.shape"] = np.asarray([example.shape for example in examples], dtype=np.int64)
+    arrays |= {f"{name}.shared": array for name, array in prepared.shared.items()}
     np.savez(folder / "inputs.npz", **arrays)
     rest = {"padding": prepared.padding, "labels": prepared.labels, "ids": prepared.ids, "facts": prepared.facts}
     (folder / "inputs.json").write_text(json.dumps(rest))
@@ -35,7 +36,8 @@ def load(folder: Path) -> Prepared:
     with np.load(folder / "inputs.npz") as arrays:
         names = [name.removesuffix(".data") for name in arrays.files if name.endswith(".data")]
         tensors = {name: _split(arrays[f"{name}.data"], arrays[f"{name}.shape"]) for name in names}
-    return Prepared(tensors=tensors, cards=load_cards(folder), **rest)
+        shared = {name.removesuffix(".shared"): arrays[name] for name in arrays.files if name.endswith(".shared")}
+    return Prepared(tensors=tensors, cards=load_cards(folder), shared=shared, **rest)
 
 
 def load_cards(folder: Path) -> list[dict[str, Any]]:
@@ -51,6 +53,7 @@ def some(prepared: Prepared, count: int) -> Prepared:
         ids=prepared.ids[:count],
         cards=prepared.cards[:count],
         facts=prepared.facts,
+        shared=prepared.shared,
     )
 
 

@@ -23,6 +23,8 @@ from workbench.artifact import sha256_of
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed
+from workbench.generation import beginning, habits
+from workbench.plugin import Writes
 from workbench.recipe import Recipe
 from workbench.store import Store
 
@@ -38,6 +40,15 @@ OF_THE_ORIGINAL = {
     "output_hidden_states": "A built model gives what its head gives, and nothing from inside.",
     "past_key_values": "A built model keeps nothing from one call to the next.",
 }
+GREEDY = (
+    "max_new_tokens",
+    "max_length",
+    "pad_token_id",
+    "eos_token_id",
+    "do_sample",
+    "num_beams",
+    "transformers_version",
+)
 
 
 class Model:
@@ -57,6 +68,8 @@ class Model:
         self.main_input_name = str(self.head.main_input_name)
         self.input_modalities = self.head.input_modalities
         self.device, self.dtype = torch.device("cpu"), torch.float32
+        self.output_modalities = getattr(self.head, "output_modalities", None)  # of heads that write
+        self.generation_config = _greedy(built.model)
         self._output = _output(self.head)
         self._session: Session | None = session
 
@@ -89,8 +102,38 @@ class Model:
         return self._session.facts()
 
     def can_generate(self) -> bool:
-        """False: one call, one answer."""
-        return False
+        """Whether its task is to write."""
+        return Writes in catalog.task(self.task).asks_for(self.config.to_dict())
+
+    def generate(self, inputs: Any = None, *, generation_config: Any = None, **given: Any) -> torch.Tensor:
+        """What transformers' `generate` returns when it takes the likeliest token always: ids [n, length], the prompt
+        first. Prompts are padded on the left; texts end at the model's own end tokens, or after `max_new_tokens` (or
+        at `max_length`).
+
+        Raises RequestError for what is not greedy writing, and for a model whose task is not to write.
+        """
+        import numpy as np
+        import torch
+
+        batch = _batch({name: value for name, value in {self.main_input_name: inputs, **given}.items()
+                        if isinstance(value, torch.Tensor | np.ndarray)})  # fmt: skip
+        asked = {} if generation_config is None else generation_config.to_diff_dict()
+        asked |= {name: value for name, value in given.items() if name not in batch and value is not None}
+        _refuse_other_writing(self, asked)
+        if self.config.is_encoder_decoder:
+            rows = len(next(iter(batch.values())))
+            batch.setdefault("decoder_input_ids", np.asarray([beginning(self.folder)] * rows, dtype=np.int64))
+        prompt = "decoder_input_ids" if self.config.is_encoder_decoder else "input_ids"
+        if (begun := batch.get(prompt)) is None:
+            raise RequestError("There is no prompt.", "", 'Give input_ids: tokenizer(text, return_tensors="pt").')
+        tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1])).tokens
+        return torch.from_numpy(np.concatenate([begun, tokens], axis=1))
+
+    def _writer(self) -> Writes:
+        if self._session is None:
+            raise WorkbenchError("This model is closed.", "", "Load it again.")
+        assert isinstance(self._session, Writes), "planning lets only such sessions through"
+        return self._session
 
     def to(self, *where: Any, **how: Any) -> Model:
         """Itself: the recipe says where it runs and in what precision."""
@@ -170,13 +213,16 @@ def _pipeline(opened: Model, options: dict[str, Any]) -> Any:
     import transformers
 
     kind = _pipeline_class(opened.task)
-    if opened.head.can_generate():
+    if opened.head.can_generate() and not opened.can_generate():
         raise RequestError(
             f"{opened.recipe.name} has no pipeline.", f"transformers' {opened.task} pipeline makes a model generate.",
             "Call the model of workbench.load instead.",
         )  # fmt: skip
     parts = ("tokenizer", "image_processor", "feature_extractor", "video_processor", "processor")
+    wanted: dict[str, Any]
     wanted = {part: str(opened.folder) for part in parts if getattr(kind, f"_load_{part}") is not False}
+    if kind._load_feature_extractor:  # given as a folder, it would be looked for once more where `model` is
+        wanted["feature_extractor"] = transformers.AutoFeatureExtractor.from_pretrained(opened.folder)
     make: Any = transformers.pipeline
     asked = {"device": opened.device, "trust_remote_code": False, **wanted, **options}
     return make(opened.task, model=opened, **asked)
@@ -340,9 +386,40 @@ def _batch(given: dict[str, Any]) -> Batch:
             kind = type(value).__name__
             raise RequestError(f"The input {name} is a {kind}.", "", 'Give a tensor or an array: return_tensors="pt".')
         batch[name] = _array(value) if isinstance(value, torch.Tensor) else value
-    if "input_ids" in batch:  # as transformers does: every token counts where no mask says otherwise
-        batch.setdefault("attention_mask", np.ones(batch["input_ids"].shape, dtype=np.int64))
+    for name in batch.keys() & {"input_ids", "input_values"}:  # as transformers does: all counts, unless a mask says so
+        batch.setdefault("attention_mask", np.ones(batch[name].shape[:2], dtype=np.int64))
     return batch
+
+
+def _greedy(folder: Path) -> Any:
+    """How the model writes here, as transformers says it: its own end tokens, no sampling."""
+    from transformers import GenerationConfig
+
+    known = habits(folder)
+    return GenerationConfig(
+        do_sample=False, num_beams=1, pad_token_id=known.padding, eos_token_id=list(known.ends) or None
+    )
+
+
+def _refuse_other_writing(model: Model, asked: Mapping[str, Any]) -> None:
+    if not model.can_generate():
+        raise RequestError(f"This model does not write: it is for {model.task}.", "", "Call it.")
+    for name, value in asked.items():
+        if name not in GREEDY or (name in ("do_sample", "num_beams") and value not in (False, 1)):
+            raise RequestError(
+                f"A built model takes no {name}={value}.",
+                "It writes greedily: the likeliest token, one text a prompt.",
+                "Leave it out, or load the model with transformers for that.",
+            )  # fmt: skip
+
+
+def _new_tokens(asked: Mapping[str, Any], begun: int) -> int:
+    """`max_new_tokens`, or what `max_length` leaves; 20 where neither is said, as in transformers."""
+    said = asked.get("max_new_tokens") or (asked["max_length"] - begun if asked.get("max_length") else 20)
+    if said < 1:
+        why = f"The prompt has {begun} tokens."
+        raise RequestError("There is no room for a new token.", why, "Give max_new_tokens, or a larger max_length.")
+    return int(said)
 
 
 def _array(tensor: torch.Tensor) -> Any:

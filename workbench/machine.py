@@ -15,8 +15,8 @@ from typing import Any
 
 # The instruction sets that change which kernels a runtime takes, in the order they are written.
 ISA_FLAGS = {
-    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
-    "aarch64": ("asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+    "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
+    "aarch64": ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
 }
 NAMED_IN_CLASS = {
     "x86_64": ("avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16"),
@@ -26,10 +26,21 @@ NAMED_IN_CLASS = {
 # Instructions that compute in a precision. Without one of them it is emulated, and many times slower.
 NATIVE = {
     "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
+    "fp16": ("avx512_fp16", "asimdhp"),
     "int8": ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sve2"),
 }
 
 IDLE_SHARE = 0.05  # of the busiest thread's work: who did less is not one of those that compute
+
+
+# Kernel drivers of accelerators, and what people call these. NVIDIA's driver tells the name of each card itself.
+DRIVERS = {
+    "i915": "Intel GPU",
+    "xe": "Intel GPU",
+    "amdgpu": "AMD GPU",
+    "intel_vpu": "Intel NPU",
+    "amdxdna": "AMD NPU",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,11 @@ class Machine:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def instruction_sets(self) -> dict[str, bool]:
+        """Those that change which kernels a runtime takes, and whether they are here."""
+        return {flag: self.has(flag) for flag in ISA_FLAGS.get(self.architecture, ())}
 
     def has(self, flag: str) -> bool:
         return flag in self.flags
@@ -242,12 +258,21 @@ def _cpu_name() -> str:
 
 
 def _accelerators() -> tuple[str, ...]:
-    found = [path.read_text().split("Model:")[1].split("\n")[0].strip() for path in _nvidia_cards()]
-    return tuple(sorted(found))
+    return tuple(sorted([*nvidia_cards(), *driven_devices()]))
 
 
-def _nvidia_cards() -> list[Path]:
-    return [path for path in Path("/proc/driver/nvidia/gpus").glob("*/information") if "Model:" in _read(path)]
+def nvidia_cards(root: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Names of the cards, as their driver tells them; some it calls Tesla only."""
+    told = [_read(path) for path in root.glob("*/information")]
+    names = [text.split("Model:")[1].split("\n")[0].strip() for text in told if "Model:" in text]
+    return [name if name.startswith("NVIDIA") else f"NVIDIA {name}" for name in names]
+
+
+def driven_devices(root: Path = Path("/sys/class")) -> list[str]:
+    """Graphics cards and NPUs with a driver of DRIVERS: "Intel GPU (xe)"."""
+    found = [*root.glob("drm/card*/device/driver"), *root.glob("accel/accel*/device/driver")]
+    drivers = {path.resolve() for path in found}  # a card has a `device` for each of its outputs
+    return [f"{DRIVERS[path.name]} ({path.name})" for path in sorted(drivers) if path.name in DRIVERS]
 
 
 def _physical_memory() -> int:

@@ -183,7 +183,8 @@ def _predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | No
         return None
     answers, statistics = work.load_answers(kept.path)
     ids = json.loads((stored.path / "inputs.json").read_text())["ids"]
-    metrics = [metric for metric in catalog.task(plan.task).metrics if metric.name in statistics]
+    known = {metric.name: metric for metric in catalog.task(plan.task).metrics}
+    metrics = [known[name] for name in statistics if name in known]
     return Predictions(ids, answers.predicted, answers.scores, metrics, statistics)
 
 
@@ -201,7 +202,8 @@ def _model(plan: Plan, results: Results) -> dict[str, Any]:
 def _evaluation(plan: Plan, results: Results) -> dict[str, Any]:
     facts = results.facts.get("inputs", {})
     return {**plan.data["evaluation"], "truncated": facts.get("truncated"), "max_length": facts.get("max_length"),
-            "mean_length": facts.get("mean_length"), "classes": facts.get("classes"), "overlap": 0}  # fmt: skip
+            "mean_length": facts.get("mean_length"), "classes": facts.get("classes"), "overlap": 0,
+            **{name: facts[name] for name in ("normalizer", "prompt") if name in facts}}  # fmt: skip
 
 
 def _machine(plan: Plan, results: Results) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from workbench import catalog, environment, hub, isolate, machine
 from workbench import recipe as recipes
+from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
 from workbench.errors import RequestError
 from workbench.hub import jobs
@@ -125,6 +126,7 @@ class Plan:
     measure: dict[str, Any]
     machine: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    target: dict[str, Any] = field(default_factory=dict)  # of a target that was asked for: `_target_facts`
 
     @property
     def baseline(self) -> Variant:
@@ -162,6 +164,8 @@ class _Planner:
     def __init__(self, request: Request, store: Store, log: Path) -> None:
         self.request, self.store, self.log = request, store, log
         self.machine: Machine = machine.this_machine()
+        self.target = targets.find_target(request.target) if request.target else None
+        self.there = targets.like(self.target, self.machine) if self.target else self.machine
         self.baseline = recipes.from_dict(request.baseline)
         self.recipes = [recipes.from_dict(one) for one in request.recipes]  # none: the task's first choices
         self.work: dict[str, Work] = {}
@@ -170,9 +174,11 @@ class _Planner:
 
     def plan(self) -> Plan:
         info = self._model()
-        self.task: Task = catalog.task(info["task"])
+        self.task: Task = self._task(info)
         if not self.recipes:
             self.recipes = self._first_choices()
+        if self.target and not self.request.named:
+            self.recipes = self._suited(self.target)
         named = _named(
             [self.baseline, *(one for one in self.recipes if one.spec_sha256() != self.baseline.spec_sha256())]
         )
@@ -190,6 +196,7 @@ class _Planner:
             request=self.request, task=self.task.name, model=info, data=data, variants=kept,
             work=tuple(self.work.values()), gaps=tuple(self.gaps), cost=self._cost(info, data, measure, len(kept)),
             measure=measure, machine=self.machine.to_dict(), warnings=tuple(self.warnings),
+            target=self._target_facts(self.target) if self.target else {},
         )  # fmt: skip
 
     def _no_baseline(self) -> RequestError:
@@ -199,8 +206,10 @@ class _Planner:
         return RequestError("The baseline cannot run here.", gap.reason, "Name another one with --baseline.")
 
     def _first_choices(self) -> list[Recipe]:
-        found = [one for one in recipes.shelf().values() if one.shelf and one.shelf.first_choice]
-        found = [one for one in found if one.shelf and self.task.name in one.shelf.tasks]
+        """Those of the task, and what the target names beside them."""
+        suited = self.target.suited() if self.target else {}
+        found = [one for one in recipes.shelf().values() if one.shelf and self.task.name in one.shelf.tasks]
+        found = [one for one in found if (one.shelf and one.shelf.first_choice) or one.name in suited]
         if not found:
             raise RequestError(
                 f"The shelf has no recipes for {self.task.name} yet.",
@@ -209,17 +218,53 @@ class _Planner:
             )
         return [as_asked(one, self.request.max_drop, self.request.target) for one in found]
 
+    # ---- the target
+
+    def _suited(self, wanted: targets.MachineClass) -> list[Recipe]:
+        """The recipes that suit the target, best first; the others become gaps."""
+        kept = []
+        for recipe in self.recipes:
+            reason = targets.unsuited(wanted, recipe) if recipe.name != self.baseline.name else ""
+            if reason:
+                self.gaps.append(Gap(recipe.name, f"{reason} `-r {recipe.name}` takes it all the same."))
+            else:
+                kept.append(recipe)
+        return sorted(kept, key=lambda recipe: targets.place(wanted, recipe))
+
+    def _target_facts(self, wanted: targets.MachineClass) -> dict[str, Any]:
+        """{"name", "missing": why this machine is not one, "suited": {recipe: {"why", "source"}} of those planned,
+        "lacking": what the shelf has not for it}."""
+        known = {recipe.name for recipe in self.recipes}
+        suited = {name: {"why": one.why, "source": str(one.source)}
+                  for name, one in wanted.suited().items() if name in known}  # fmt: skip
+        return {"name": wanted.name, "missing": targets.lacks(wanted, self.machine), "suited": suited,
+                "lacking": [f"{one.runtime}: {one.lacking}" for one in wanted.suits if one.lacking]}  # fmt: skip
+
     # ---- model and data
 
     def _model(self) -> dict[str, Any]:
         job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
-               "at": self.request.model_at, "formats": self._formats(), "log": str(self.log / "task.log")}  # fmt: skip
+               "at": self.request.model_at, "formats": self._formats(), "tasks": sorted(catalog.tasks()),
+               "log": str(self.log / "task.log")}  # fmt: skip
         info: dict[str, Any] = self._ask(jobs.inspect_model, job)
         info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
         self._add(
             Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
         )
         return info
+
+    def _task(self, info: dict[str, Any]) -> Task:
+        name, known = info["task"], catalog.tasks()
+        if name not in known:
+            raise RequestError(
+                f"`{info['id']}` is for {name}, and there is no such task here.",
+                catalog.missing_tasks().get(name) or f"There are {', '.join(sorted(known))}.",
+                "Take a model for one of these, or install a package that adds the task.",
+            )
+        if lacking := environment.missing(known[name].needs):
+            fix = f"Run `pip install {' '.join(lacking)}`."
+            raise RequestError(f"{name} needs {', '.join(lacking)}.", "It is not installed here.", fix)
+        return known[name]
 
     def _formats(self) -> list[str]:
         wanted = {word for recipe in self.recipes for step in recipe.spec.steps[:1]
@@ -255,25 +300,44 @@ class _Planner:
 
     def _data_job(self, info: dict[str, Any]) -> dict[str, Any]:
         request, task = self.request, self.task
-        source, labelled = request.data or info["data"], True
+        source, columns = request.data or info["data"], dict(task.columns)
+        labelled = source is not None
         if source is None:
-            source, labelled = task.default_data, False
-            self.warnings.append(f"No data was given: answers are compared without labels, on {source}.")
+            source = self._default_data()
+            columns.pop(task.target or "", None)
+            self.warnings.append(f"No data was given: the inputs of {source} are taken, without their labels.")
         return {
             "data": source, "at": request.data_at, "calibration": request.calibration,
-            "calibration_at": request.calibration_at, "fields": request.fields, "columns": dict(task.columns),
-            "inputs": task.inputs, "target": task.target if labelled else None, "n": self._n(),
+            "calibration_at": request.calibration_at, "fields": request.fields, "columns": columns,
+            "inputs": task.inputs, "target": task.target if labelled else None, "by_name": task.by_name, "n": self._n(),
             "seed": request.data_seed,
             "hold_out": request.hold_out, "calibration_fields": request.calibration_fields,
         }  # fmt: skip
 
+    def _default_data(self) -> str:
+        if not self.task.default_data:
+            fields = dict.fromkeys((*self.task.inputs[0], self.task.target or ""))
+            wanted = ", ".join(self.task.columns[field][0] for field in fields if field)
+            raise RequestError(
+                "No data was given.",
+                f"The workbench brings none along for {self.task.name}.",
+                f"Name some with --data: a Hub data set, a table, or a folder with metadata.csv (columns {wanted}).",
+            )
+        return self.task.default_data
+
     def _n(self) -> int | None:
         measure = self.recipes[0].spec.measure if self.recipes else self.baseline.spec.measure
-        n = self.request.n or (None if measure.n == "all" else int(measure.n))
+        n = self.request.n or (self.task.rows if measure.n == "all" else int(measure.n))
         return min(n or 500, 500) if self.request.quick else n
 
     def _keep_rows(self, data: hub.Data) -> str:
-        key = sha256_of({"rows": [[row["id"], row.get(self.task.target or "")] for row in data.rows]})
+        known = {"id", "row", *(field for alternative in self.task.inputs for field in alternative)}
+        key = sha256_of({
+            "rows": [
+                [row["id"], hub.row_id({name: value for name, value in row.items() if name not in known})]
+                for row in data.rows
+            ]
+        })  # fmt: skip
         if self.store.find(key) is None:
             with self.store.aside() as folder:
                 hub.save_rows(data, folder)
@@ -313,15 +377,15 @@ class _Planner:
     def _variant(self, name: str, recipe: Recipe, steps: list[tuple[Step, Any]], runs: tuple[Backend, Any],
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
-        reason = self._impossible(recipe, [step for step, _ in steps], backend, data)
-        warning = backend.unsuited(recipe.spec.target.device, options, self.machine)
+        reason = self._impossible(recipe, steps, backend, info, data)
+        warning = self._unsuited(recipe.spec.target.device, [*steps, runs])
         if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
         if reason:
             self.gaps.append(Gap(name, reason))
             return None
         calibration = None
-        if any(step.calibrates for step, _ in steps):
+        if any(step.wants_calibration(options) for step, options in steps):
             calibration = self._calibration(recipe, info, data)
         chain = self._chain(recipe, steps, calibration)
         threads = self._threads(recipe)
@@ -341,13 +405,22 @@ class _Planner:
             self.warnings.append(f"{recipe.name} asks for {asked} threads; this machine has {auto} cores for them.")
         return auto if asked == "auto" else int(asked)
 
-    def _impossible(self, recipe: Recipe, steps: list[Step], backend: Backend, data: dict[str, Any]) -> str:
+    def _unsuited(self, device: str, plugins: list[Any]) -> str:
+        """The first warning of a recipe's steps and backend, each with its options."""
+        said = (plugin.unsuited(device, options, self.there) for plugin, options in plugins)
+        return next((str(one) for one in said if one), "")
+
+    def _impossible(
+        self, recipe: Recipe, chosen: list[tuple[Step, Any]], backend: Backend, info: dict[str, Any],
+        data: dict[str, Any],
+    ) -> str:  # fmt: skip
+        steps = [step for step, _ in chosen]
         lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})
         if lacking:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
-        if any(step.calibrates for step in steps) and not data["calibration"]:
+        if any(step.wants_calibration(options) for step, options in chosen) and not data["calibration"]:
             return f"It needs calibration data: {data['no_calibration']}"
-        if gap := catalog.gap(self.task, backend):
+        if gap := catalog.gap(self.task, backend, info["config"]):
             return gap
         formats = ["transformers", *(step.gives for step in steps)]
         for step, format in zip(steps, formats, strict=False):
@@ -355,7 +428,7 @@ class _Planner:
                 return f"The step {step.name} takes {' or '.join(step.takes)}, not {format}."
         if formats[-1] not in (ANY, *backend.reads):
             return f"The backend {backend.name} reads {' or '.join(backend.reads)}, not {formats[-1]}."
-        return self._no_device(recipe.spec.target.device, backend)
+        return "" if self.there is not self.machine else self._no_device(recipe.spec.target.device, backend)
 
     def _no_device(self, device: str, backend: Backend) -> str:
         if device == "cpu":
@@ -382,16 +455,17 @@ class _Planner:
         """Ids of the work that makes the variant, the model first."""
         chain = ["model"]
         for step, options in steps:
-            chain.append(self._step(step, options.model_dump(mode="json"), chain[-1], calibration, recipe.spec.seed))
+            chain.append(self._step(step, options, chain[-1], calibration, recipe.spec.seed))
         return chain
 
-    def _step(self, step: Step, options: dict[str, Any], source: str, calibration: str | None, seed: int) -> str:
-        uses = calibration if step.calibrates else None
+    def _step(self, step: Step, chosen: Any, source: str, calibration: str | None, seed: int) -> str:
+        calibrates, options = step.wants_calibration(chosen), chosen.model_dump(mode="json")
+        uses = calibration if calibrates else None
         key = sha256_of({
             "source": self.work[source].key, "step": step.name, "version": step.version, "options": options,
             "packages": environment.versions_of(step.needs), "task": self.task.name,
-            "calibration": self.work[uses].key if uses else None, "seed": seed if step.calibrates else None,
-            "isa": self.machine.isa if step.executes else None,
+            "calibration": self.work[uses].key if uses else None, "seed": seed if calibrates else None,
+            "isa": self.machine.isa if step.executes or calibrates else None,
         })  # fmt: skip
         id = f"make-{key[:12]}"
         job = {
@@ -465,10 +539,29 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     for key in ("lock", "expect", "identity", "shelf"):
         document.pop(key, None)
     if max_drop is not None:
-        document["spec"]["goal"] = document["spec"].get("goal", {}) | {"constraints": [{"max_drop": max_drop}]}
+        kind = next((one.kind for one in recipe.spec.goal.constraints if one.max_drop is not None), "absolute")
+        bar = {"max_drop": max_drop, **({"kind": kind} if kind != "absolute" else {})}
+        document["spec"]["goal"] = document["spec"].get("goal", {}) | {"constraints": [bar]}
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)
+
+
+def refuse_elsewhere(plan: Plan) -> None:
+    """Raises RequestError when a plan is for a machine that this one is not: nothing is measured for another."""
+    here = machine.this_machine()
+    for name in dict.fromkeys(variant.recipe["spec"]["target"]["machine"] for variant in plan.variants):
+        if missing := targets.lacks(targets.find_target(name), here):
+            best = next(iter(plan.target.get("suited", {})), plan.variants[-1].name)
+            run = f"Run it there: `workbench run {best}.yaml --model {plan.request.model}`"
+            never = targets.find_target(name).never
+            raise RequestError(
+                f"This machine is no {name}; {missing}.",
+                "What was not measured there is never shown as if it was.",
+                f"`workbench targets {name}` tells what can be built for it."
+                if never
+                else f"{run}; `workbench targets {name}` tells what suits it.",
+            )
 
 
 def calibration_of(recipe: Recipe) -> CalibrationSelect:

@@ -5,6 +5,7 @@ A plug-in module is cheap to import: what it `needs` is imported inside its meth
 
 from __future__ import annotations
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ class Prepared:
     labels:  n labels as the task's statistics take them (ids), or None in label-free mode.
     cards:   n small dicts for people: {"text": …} or {"image": "data:image/png;base64,…"} and "label" in words.
     facts:   {"truncated": int, "max_length": int | None, "classes": [...], …}
+    shared:  input name -> one array that every batch takes as it is (candidates that all examples are held against).
     """
 
     tensors: dict[str, list[np.ndarray]]
@@ -64,6 +66,7 @@ class Prepared:
     ids: list[str]
     cards: list[dict[str, Any]]
     facts: dict[str, Any] = field(default_factory=dict)
+    shared: Batch = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,7 +82,8 @@ class Point:
 
     `metric` is one of those that `Task.time` gives; `batch` examples a call; `sequence` tokens each, or None for
     natural lengths. `units`: what one sample of the metric gets done (examples, tokens, seconds of sound; `rate_unit`
-    names them), for a rate beside the seconds; 0: no rate.
+    names them), for a rate beside the seconds; 0: no rate. `in_flight`: requests under way at once; a sample is then
+    seconds a request over a whole turn.
     """
 
     name: str
@@ -90,6 +94,7 @@ class Point:
     batches: Sequence[Batch]
     units: float = 0
     rate_unit: str = ""
+    in_flight: int = 1
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,14 @@ class Answers:
 
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
-    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none.
+    scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none; fewer rows where the
+               task keeps those of some examples only, the same ones of every model.
+    kept:      what else `statistics` needs of each answer, [n, …] by name; it is not stored.
     """
 
     predicted: list[Any]
     scores: np.ndarray
+    kept: Batch = field(default_factory=dict)
 
 
 # ---- what runs a model --------------------------------------------------------------------------
@@ -136,8 +144,9 @@ class Profiles(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a session wrote: tokens, int64 [n, new], the end-of-text token last where a text ended before, then padding;
-    `first`: seconds until the first token of all n was there; `seconds`: of the whole, the first included."""
+    """What a session wrote: tokens, int64 [n, new] without the prompt, the end-of-text token last where a text ended
+    before, then padding; `first`: seconds until the first token of all n was there; `seconds`: of the whole, the
+    first included."""
 
     tokens: np.ndarray
     first: float
@@ -149,9 +158,21 @@ class Writes(Protocol):
     """A session that writes, greedily and with a cache of keys and values."""
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> Written:
-        """At most `new_tokens` after the prompts in `batch` (left-padded `input_ids`, `attention_mask`; for models
-        that listen or translate what their encoder takes). `ends`: stop when every text has ended; without, exactly
-        `new_tokens` are written, as timing wants it."""
+        """At most `new_tokens` after the prompts in `batch`: left-padded `input_ids` and `attention_mask`, or, of a
+        model with an encoder, `decoder_input_ids` [n, k] beside what the encoder reads. `ends`: stop when every text
+        has ended; without, exactly `new_tokens` are written, an end of text among them, as timing wants it."""
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A session that works on several requests at once."""
+
+    @property
+    def requests(self) -> int:
+        """How many at once it was opened for; 1: it gains nothing from a second."""
+
+    def infer_all(self, batches: Sequence[Batch]) -> list[Batch]:
+        """One call each, `requests` of them under way at any time; answers in order."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +204,7 @@ class Backend(Plugin, ABC):
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
         "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
-        "fused": {type: count}}."""
+        "fused": {type: count}}, and "measured" where speed here says little: what it is for and where it ran."""
         return {}
 
 
@@ -201,6 +222,11 @@ class StepContext:
     progress: Progress
     seed: int = 0
 
+    @property
+    def asks(self) -> tuple[type, ...]:
+        """What the task asks of sessions with this model."""
+        return self.task.asks_for(json.loads((self.model / "config.json").read_text(encoding="utf-8")))
+
 
 class Step(Plugin, ABC):
     """`version` is raised when the result changes. `executes` says that building runs the model
@@ -211,6 +237,14 @@ class Step(Plugin, ABC):
     gives: ClassVar[str]
     executes: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
+
+    def wants_calibration(self, options: Any) -> bool:
+        """Whether these options ask for calibration data, and so run the model while building."""
+        return self.calibrates
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        """As `Backend.unsuited`: why what this makes should not be chosen for this machine, or ""."""
+        return ""
 
     @abstractmethod
     def apply(self, source: Path, into: Path, options: Any, context: StepContext) -> dict[str, Any]:
@@ -243,14 +277,21 @@ class Task(Plugin, ABC):
         tuple[tuple[str, ...], ...]
     ]  # alternatives of fields that make an input: (("text",), ("text1", "text2"))
     target: ClassVar[str | None] = "label"
-    metrics: ClassVar[tuple[Metric, ...]]  # the first is the headline
+    by_name: ClassVar[bool] = False  # where the data names its label ids, rows hold the names
+    metrics: ClassVar[tuple[Metric, ...]]  # all there may be; `statistics` says which, and which comes first
     asks: ClassVar[tuple[type, ...]] = ()
-    default_data: ClassVar[str] = ""  # compared without labels when nobody names data
+    rows: ClassVar[int | None] = None  # at most so many are answered when nobody says how many; None: all
+    default_data: ClassVar[str] = ""  # compared without its labels when nobody names data
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:
-        """The auto class of transformers that loads the model with this config.json."""
+        """The auto class of transformers that loads the model with this config.json. Raises RequestError for a model
+        whose answers the task cannot read."""
         return self.auto_class
+
+    def asks_for(self, config: Mapping[str, Any]) -> tuple[type, ...]:
+        """`asks`, and what a model with this config.json needs beyond it."""
+        return self.asks
 
     @abstractmethod
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -276,7 +317,8 @@ class Task(Plugin, ABC):
 
     @abstractmethod
     def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Per metric name the per-example statistics, float64 [n, k]."""
+        """Per metric name the per-example statistics, float64 [n, k]: of those `metrics` that these labels have, the
+        headline first."""
 
     def answer(self, session: Session, batch: Batch) -> Batch:
         """One whole answer to one batch; a task that generates loops here."""

@@ -46,11 +46,13 @@ def request_of(recipe: Recipe, store: Store, *, model: str | None = None, data: 
 
 def build_request(recipe: Recipe, store: Store, *, model: str | None, data: str | None, calibration: str | None,
                   pinned: bool) -> Request:  # fmt: skip
-    """What building `recipe` alone asks for: it is its own baseline. Its data is read only where a step calibrates;
-    others are traced with a few rows of the task's default data. Raises RequestError as `request_of`."""
+    """What building `recipe` alone asks for: it is its own baseline. Its data is read only where a step calibrates, or
+    where the task has no default data, a few rows of which are enough to trace. Raises RequestError as `request_of`."""
     asked = planning.as_asked(recipe, None, None).to_dict()
-    if not any(catalog.step(step.use).calibrates for step in recipe.spec.steps):
+    if not any(catalog.calibrates(step.use, step.options) for step in recipe.spec.steps):
         found = _model(recipe, store, model, pinned)
+        if data or not _has_default_data(found["task"]):
+            found |= _data(recipe, store, data, pinned)
         return Request(
             recipes=(asked,), baseline=asked, named=(recipe.name,), n=TRACED, hold_out=False, verb="load", **found
         )  # fmt: skip
@@ -58,6 +60,11 @@ def build_request(recipe: Recipe, store: Store, *, model: str | None, data: str 
         raise RequestError(f"{recipe.name} calibrates, and names no data.", "", "Give --data or --calibration.")
     whole = request_of(recipe, store, model=model, data=data, calibration=calibration, pinned=pinned, verb="load")
     return replace(whole, baseline=asked, recipes=(asked,))
+
+
+def _has_default_data(task: str | None) -> bool:
+    """Also where the task is not known yet: the plan says what is wrong then."""
+    return task is None or bool(catalog.task(task).default_data)
 
 
 def changes(recipe: Recipe, plan: Plan) -> list[str]:
@@ -209,7 +216,7 @@ def _calibration(recipe: Recipe, store: Store, data: str | None, given: str | No
     said = sets.calibration if sets else None
     if said is None or (given and not _is_place(said, given)):
         return {"calibration": given}
-    if not any(catalog.step(step.use).calibrates for step in recipe.spec.steps):
+    if not any(catalog.calibrates(step.use, step.options) for step in recipe.spec.steps):
         return {"calibration": None, "hold_out": False}
     evaluation = sets.evaluation if sets else None
     if data and not given and evaluation and evaluation.source == said.source:

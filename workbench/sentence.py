@@ -102,7 +102,13 @@ def resolution(report: Report) -> float | None:
 
 def unlabelled(report: Report) -> bool:
     """No labels: variants were compared with the baseline's answers."""
-    return any(accuracy(row).get("metric") == "agreement" for row in finished(report))
+    return any(accuracy(row).get("metric") in ("agreement", "cosine") for row in finished(report))
+
+
+def change_name(report: Report) -> str:
+    """What the rows' accuracy is called: `accuracy change`, `WER change`, `agreement with the baseline`."""
+    name = words.metric_name(measure(report).get("metric"))
+    return f"{name} with the baseline" if unlabelled(report) else f"{name} change"
 
 
 def worse_sign(facts: dict[str, Any]) -> float:
@@ -166,6 +172,9 @@ def _accuracy_clause(facts: dict[str, Any]) -> Sentence:
     token, unit = facts.get("verdict"), facts.get("unit")
     if facts.get("metric") == "agreement" and token in ("no_detectable_drop", "cannot_tell", "drop"):
         said = f", the same answer as the baseline for {words.value_of(facts.get('value'), unit)} "
+        return (Span(said), _bracket(f"n{NBSP}={NBSP}{words.number(facts.get('n'))}, no labels"))
+    if facts.get("metric") == "cosine" and token in ("no_detectable_drop", "cannot_tell", "drop"):
+        said = f", its vectors at a mean cosine of {words.cosine(facts.get('value'))} to the baseline’s "
         return (Span(said), _bracket(f"n{NBSP}={NBSP}{words.number(facts.get('n'))}, no labels"))
     name, falls = words.metric_name(facts.get("metric")), "rise" if facts.get("better") == "lower" else "drop"
     if token == "no_detectable_drop":
@@ -255,7 +264,10 @@ def _is_undecided(row: Row, best: Row | None) -> bool:
 
 
 def _bar(max_drop: float | None, facts: dict[str, Any]) -> str:
-    return f"the {words.amount(max_drop, facts.get('unit'))} bar" if max_drop is not None else "the bar"
+    if max_drop is None:
+        return "the bar"
+    name = f"{words.metric_name(facts.get('metric'))} " if facts.get("unit") in ("", "1") else ""
+    return f"the {words.amount(max_drop, facts.get('unit'))} {name}bar"
 
 
 def _undecided(row: Row, best: Row | None, max_drop: float | None) -> Remark:

@@ -77,7 +77,9 @@ LEVELS = {
     "not_applicable": Word("–", "none", "not applicable", "quiet"),
 }
 
-METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE"}
+METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
+           "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
+           "chrf": "chrF"}  # fmt: skip
 
 
 def word(token: str | None) -> Word:
@@ -160,6 +162,14 @@ def value_of(value: float | None, unit: str | None) -> str:
     if unit in (None, "fraction"):
         return percent(value, 1)
     return figure(value) + (NBSP + str(unit) if usable(value) and unit not in ("", "1") else "")
+
+
+def cosine(value: float | None) -> str:
+    """`0.9873`; near one as many digits as it takes to see that it is not: `0.999983`."""
+    if not usable(value):
+        return NONE
+    missing = 1 - value
+    return number(value, 1 - math.floor(math.log10(missing)) if 1e-8 < missing < 1e-3 else 4)
 
 
 def change(delta: float | None, unit: str | None = "fraction") -> str:

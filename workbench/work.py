@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Batch, Prepared, Session, StepContext, Task
+from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Session, StepContext, Task, Writes
 
 if TYPE_CHECKING:
     import numpy as np
 
 Job = dict[str, Any]
 SAMPLES = 4
+ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
 
 
 # ---- making -------------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
     config = json.loads((Path(job["model"]) / "config.json").read_text())
     auto_class = getattr(transformers, task.class_for(config))
     model = auto_class.from_pretrained(job["model"], dtype=torch.float32).eval()
+    model.requires_grad_(False)  # the counter hooks itself to gradients of weights that are computed from others
     lengths = [example.size for example in next(iter(prepared.tensors.values()))]
     middle = sorted(range(len(lengths)), key=lambda i: lengths[i])[len(lengths) // 2]
     known = inspect.signature(model.forward).parameters
@@ -80,7 +82,8 @@ def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
     scale = (sum(lengths) / len(lengths)) / max(lengths[middle], 1)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "flops": counter.get_total_flops() * scale,
+        # An answer that is written takes many calls, each with its own part of the arithmetic: no one figure says it.
+        "flops": None if Writes in task.asks_for(config) else counter.get_total_flops() * scale,
         "table_parameters": sum(one.weight.numel() for one in model.modules() if isinstance(one, torch.nn.Embedding)),
     }
 
@@ -112,7 +115,7 @@ def predict(job: Job, channel: Channel) -> dict[str, Any]:
         task=task, session=session, prepared=prepared, progress=channel.progress, batch=job["batch"]
     )["answers"]
     save_answers(answers, prepared, task, Path(job["into"]))
-    return {"n": len(prepared), "predictions_sha256": _hash(answers.predicted), "facts": session.facts()}
+    return {"n": len(prepared), "predictions_sha256": _hash(answers), "facts": session.facts()}
 
 
 def park(job: Job, channel: Channel) -> None:
@@ -126,26 +129,28 @@ def park(job: Job, channel: Channel) -> None:
     begin = time.perf_counter()
     session = _open(job)
     loaded = time.perf_counter()
+    points += _concurrent(task, session, points[0])
     outputs = task.answer(session, points[0].batches[0])
     session.wait()
     first = time.perf_counter() - loaded
     for batch in points[0].batches[: job["warmup_calls"]]:
-        task.answer(session, batch)
+        task.time(session, batch)
     speed, memory = catalog.probe("speed"), catalog.probe("memory")
     ready = {**memory.measure(), **_size(Path(job["folder"])), "load_s": loaded - begin, "first_call_s": first,
              "read_s": _read_seconds(task, outputs, points[0].batches[0], prepared),
              "facts": session.facts(), "points": [_described(point) for point in points]}  # fmt: skip
     before = machine.thread_seconds()
     for batch in _one_of_each_shape(points[0].batches):  # some runtimes prepare a kernel for each new length
-        task.answer(session, batch)
+        task.time(session, batch)
     places = machine.places(before, job["threads"])
     machine.silence()
     channel.answer(ready)
     while True:
         turn = channel.receive()
-        with machine.held(places):
-            said = speed.measure(task=task, session=session, warmup=turn["warmup"],
-                                 batches=_turn(points[turn["point"]].batches, turn))  # fmt: skip
+        point = points[turn["point"]]
+        with machine.held(places if point.in_flight == 1 else {}):
+            said = speed.measure(task=task, session=session, warmup=turn["warmup"], in_flight=point.in_flight,
+                                 batches=_turn(point.batches, turn, point.in_flight))  # fmt: skip
         channel.answer(said)
 
 
@@ -202,8 +207,19 @@ def _open(job: Job) -> Session:
     return backend.open(Path(job["folder"]), job["device"], job["threads"], options)
 
 
-def _turn(items: Sequence[Any], turn: dict[str, Any]) -> list[Any]:
-    return [items[(turn["start"] + i) % len(items)] for i in range(turn["calls"])]
+def _turn(items: Sequence[Any], turn: dict[str, Any], in_flight: int = 1) -> list[Any]:
+    calls = turn["calls"] if in_flight == 1 else ROUNDS_IN_FLIGHT * in_flight
+    return [items[(turn["start"] + i) % len(items)] for i in range(calls)]
+
+
+def _concurrent(task: Task, session: Session, headline: Point) -> list[Point]:
+    """The headline's examples with several requests in flight: for sessions that promise it and were opened for it,
+    and tasks whose answer is one call."""
+    one_call = type(task).answer is Task.answer
+    if not one_call or not isinstance(session, Concurrent) or (many := session.requests) < 2:
+        return []
+    name = f"natural, {many} requests in flight"
+    return [Point(name, "concurrent", "s", 1, None, headline.batches, 1, "examples", many)]
 
 
 def _size(folder: Path) -> dict[str, Any]:
@@ -231,8 +247,12 @@ def _described(point: Any) -> dict[str, Any]:
             "rate_unit": point.rate_unit}  # fmt: skip
 
 
-def _hash(predicted: list[Any]) -> str:
-    return hashlib.sha256(canonical_json(predicted).encode()).hexdigest()
+def _hash(answers: Answers) -> str:
+    """Of what was said; of the vectors where that is all."""
+    digest = hashlib.sha256(canonical_json(answers.predicted).encode())
+    if answers.predicted and all(one is None for one in answers.predicted):
+        digest.update(answers.scores.tobytes())
+    return digest.hexdigest()
 
 
 def _content(prepared: Prepared) -> str:

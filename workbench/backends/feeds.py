@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
+from workbench.generation import positions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def feed(batch: Batch, wanted: Mapping[str, str]) -> Batch:
-    """The inputs in `wanted` (name -> numpy dtype), others left out; token types that are absent are all zero.
+    """The inputs in `wanted` (name -> numpy dtype), others left out. What can be told from the others may be absent:
+    token types are all zero, positions are counted, logits of every place are kept, texts continue themselves.
 
     Raises WorkbenchError naming an input that the model wants and the batch lacks.
     """
@@ -24,12 +26,41 @@ def feed(batch: Batch, wanted: Mapping[str, str]) -> Batch:
     for name, dtype in wanted.items():
         if name in batch:
             found[name] = np.ascontiguousarray(batch[name], dtype=dtype)
-        elif name == "token_type_ids" and "input_ids" in batch:
-            found[name] = np.zeros(batch["input_ids"].shape, dtype=dtype)
+        elif name in TOLD and "input_ids" in batch:
+            found[name] = np.asarray(TOLD[name](batch), dtype=dtype)
         else:
             have = ", ".join(sorted(batch)) or "none"
             raise WorkbenchError(f"The model wants the input {name}.", f"The task gives {have}.")
     return found
+
+
+GROWS = "self_attention_cache"  # the part of a cache that a word more makes longer
+TAKEN = {"encoder_last_hidden_state": "encoder_outputs.last_hidden_state"}  # an output's name -> the next one's input
+
+
+def is_cache(name: str) -> bool:
+    """Of an input or output: whether it is kept from call to call."""
+    return "past_key_values." in name
+
+
+def bare(name: str) -> str:
+    """What an exporter calls an input and an output of one meaning, without saying which it is."""
+    plain_name = name.removeprefix("input.").removeprefix("output.")
+    return TAKEN.get(plain_name, plain_name)
+
+
+def _mask(batch: Batch) -> np.ndarray:
+    import numpy as np
+
+    return batch["attention_mask"] if "attention_mask" in batch else np.ones_like(batch["input_ids"])
+
+
+TOLD: dict[str, Callable[[Batch], Any]] = {
+    "token_type_ids": lambda batch: batch["input_ids"] * 0,
+    "position_ids": lambda batch: positions(_mask(batch)),
+    "logits_to_keep": lambda batch: range(batch["input_ids"].shape[1]),
+    "beam_idx": lambda batch: range(len(batch["input_ids"])),
+}
 
 
 def plain(outputs: Mapping[str, np.ndarray]) -> Batch:

@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.backends.feeds import feed, plain, ranked
+from workbench.backends.feeds import GROWS, bare, feed, is_cache, plain, ranked
 from workbench.errors import RequestError, WorkbenchError
-from workbench.graph import coverage, precision, read_ir
+from workbench.generation import answered, continued, habits
+from workbench.graph import DECODER_IR, coverage, ir_files, precision, read_ir
 from workbench.machine import Machine
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from workbench.plugin import Batch
 
 PRODUCTS = ("FullyConnected", "MatMul", "Convolution", "GroupConvolution")
 PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8"}
+WORDS = {"bf16": "bfloat16", "f16": "float16"}
 NOTES = ("layerType", "primitiveType", "runtimePrecision")
 WANTED = {
     "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
@@ -32,14 +36,14 @@ class OpenVINO(plugin.Backend):
     summary = "OpenVINO IR on Intel and other x86 or Arm processors, Intel GPUs and NPUs."
     needs = ("openvino",)
     reads = ("openvino",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Concurrent, plugin.Writes)
 
     class Options(plugin.Options):
         precision: Literal["f32", "bf16", "f16"] | None = Field(
             "f32",
             description="Arithmetic outside quantized operators. Empty: the runtime chooses, which is bf16 on a CPU "
             "with AMX.",
-            json_schema_extra={"search": ["f32", "bf16"]},
+            json_schema_extra={"search": ["f32", "bf16", "f16"]},
         )
         performance_hint: Literal["LATENCY", "THROUGHPUT"] = Field(
             "LATENCY", description="One quick answer, or many at once."
@@ -55,9 +59,10 @@ class OpenVINO(plugin.Backend):
         return devices + [plugin.Device(name.lower(), missing=why) for name, why in WANTED.items() if name not in found]
 
     def unsuited(self, device: str, options: Any, machine: Machine) -> str:
-        if device != "cpu" or options.precision != "bf16" or machine.computes("bf16"):
+        asked = WORDS.get(options.precision or "", "")
+        if device != "cpu" or not asked or machine.computes(PRECISIONS[options.precision]):
             return ""
-        return "This CPU has no bfloat16 instructions: OpenVINO would run it in f32."
+        return f"This CPU has no {asked} instructions: OpenVINO would run it in f32."
 
     def open(self, folder: Path, device: str, threads: int, options: Any) -> OpenVINOSession:
         """Raises RequestError for a device that is not here, WorkbenchError for a file it cannot run."""
@@ -65,7 +70,7 @@ class OpenVINO(plugin.Backend):
         if device not in known or known[device].missing:
             why = known[device].missing if device in known else f"Known: {', '.join(known)}."
             raise RequestError(f"OpenVINO has no device {device} here.", why)
-        return OpenVINOSession(model_file(folder), device, threads, options)
+        return OpenVINOSession(folder, device, threads, options)
 
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file. A FakeQuantize stands for a pair of quantize and dequantize."""
@@ -82,10 +87,16 @@ class OpenVINO(plugin.Backend):
 
 
 class OpenVINOSession(plugin.Session):
-    def __init__(self, path: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
-        self.path, self.device, self.threads, self.options = path, device, threads, options
-        self.compiled = self._compile({})
+    def __init__(self, folder: Path, device: str, threads: int, options: OpenVINO.Options) -> None:
+        self.path, self.device, self.threads, self.options = model_file(folder), device, threads, options
+        self.habits = habits(folder)
+        self.compiled = self._compile(self.path, {})
         self.request = self.compiled.create_infer_request()
+        goes_on = self.path.with_name(DECODER_IR)
+        decoder = self._compile(goes_on, {}) if goes_on.is_file() else None
+        self.decoders = [decoder.create_infer_request() for _ in range(2)] if decoder else []
+        self.queue: Any = None
+        self.left: Batch = {}  # by an encoder and the words so far, while an answer is written
         self.wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in self.compiled.inputs}
         self.names = [next(iter(sorted(port.names)), str(at)) for at, port in enumerate(self.compiled.outputs)]
 
@@ -93,8 +104,41 @@ class OpenVINOSession(plugin.Session):
         """Outputs are copies: the runtime writes the next answer over its own."""
         import numpy as np
 
+        self.request.reset_state()
         found = self.request.infer(feed(batch, self.wanted), share_inputs=True)
-        return plain({name: np.array(found[at]) for at, name in enumerate(self.names)})
+        return plain({name: np.array(found[at]) for at, name in enumerate(self.names) if not is_cache(name)})
+
+    @property
+    def requests(self) -> int:
+        """What the runtime calls best for its streams."""
+        return int(_said(self.compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS") or 1)
+
+    def infer_all(self, batches: Sequence[Batch]) -> list[Batch]:
+        import numpy as np
+        import openvino
+
+        found: dict[int, Batch] = {}
+
+        def keep(request: Any, place: int) -> None:
+            outputs = [np.array(request.get_output_tensor(at).data) for at in range(len(self.names))]
+            found[place] = plain(dict(zip(self.names, outputs, strict=True)))
+
+        self.queue = self.queue or openvino.AsyncInferQueue(self.compiled, self.requests)
+        self.queue.set_callback(keep)
+        for place, batch in enumerate(batches):
+            self.queue.start_async(feed(batch, self.wanted), place)
+        self.queue.wait_all()
+        return [found[place] for place in range(len(batches))]
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """Keys and values are the runtime's own state, or, beside an encoder, what one call leaves for the next."""
+        if self.decoders:
+            return answered(self._whole, self._one_more, batch, new_tokens, self.habits, ends)
+        self.request.reset_state()
+        if not self.request.query_state():
+            why = "It keeps no keys and values."
+            raise WorkbenchError(f"{self.path.name} cannot write.", why, "Export the model again.")
+        return continued(self._logits, batch, new_tokens, self.habits, ends)
 
     def facts(self) -> dict[str, Any]:
         """Precision is that in which most products really run; `executed` counts operators by it."""
@@ -115,14 +159,16 @@ class OpenVINOSession(plugin.Session):
             "device": self.device,
             "threads": int(_said(self.compiled, "INFERENCE_NUM_THREADS") or self.threads),
             "streams": int(_said(self.compiled, "NUM_STREAMS") or 1),
+            "requests": self.requests,
             "version": openvino.__version__,
         }
 
     def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
         """Seconds a call of each operator, from a second compilation with counters switched on."""
-        request = self._compile({"PERF_COUNT": True}).create_infer_request()
+        request = self._compile(self.path, {"PERF_COUNT": True}).create_infer_request()
         rows: dict[str, dict[str, Any]] = {}
         for batch in batches:
+            request.reset_state()
             request.infer(feed(batch, self.wanted))
             for node in request.profiling_info:
                 kernel, _, kind = node.exec_type.rpartition("_")
@@ -134,9 +180,36 @@ class OpenVINOSession(plugin.Session):
         return ranked([row for row in rows.values() if row["seconds"]])
 
     def close(self) -> None:
-        del self.request, self.compiled
+        del self.request, self.queue, self.decoders, self.left, self.compiled
 
-    def _compile(self, more: dict[str, Any]) -> Any:
+    def _logits(self, batch: Batch) -> np.ndarray:
+        """Of the next tokens of texts that the state knows."""
+        found: np.ndarray = self.request.infer(feed(batch, self.wanted), share_inputs=True)["logits"]
+        return found
+
+    def _whole(self, batch: Batch) -> np.ndarray:
+        """What the call leaves, its own memory, is what the decoder goes on from."""
+        found = self.request.infer(feed(batch, self.wanted), share_inputs=True, share_outputs=True)
+        self.left = {bare(name): found[at] for at, name in enumerate(self.names)}
+        logits: np.ndarray = self.left["logits"]
+        return logits
+
+    def _one_more(self, batch: Batch) -> np.ndarray:
+        """Two requests take turns: each reads what the other has written, and nothing is copied."""
+        self.decoders.reverse()
+        request = self.decoders[0]
+        ports = request.get_compiled_model().inputs
+        wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in ports}
+        own = {name: kind for name, kind in wanted.items() if bare(name) not in self.left}
+        given = feed(batch, own) | {name: self.left[bare(name)] for name in wanted if name not in own}
+        found = request.infer(given, share_inputs=True, share_outputs=True)
+        for port in request.get_compiled_model().outputs:
+            if GROWS in (name := port.get_any_name()):
+                self.left[bare(name)] = found[port]
+        logits: np.ndarray = found["logits"]
+        return logits
+
+    def _compile(self, path: Path, more: dict[str, Any]) -> Any:
         import openvino
 
         settings: dict[str, Any] = {"PERFORMANCE_HINT": self.options.performance_hint, **more}
@@ -147,15 +220,15 @@ class OpenVINOSession(plugin.Session):
         if self.options.streams:
             settings["NUM_STREAMS"] = self.options.streams
         try:
-            return openvino.Core().compile_model(str(self.path), self.device.upper(), settings)
+            return openvino.Core().compile_model(str(path), self.device.upper(), settings)
         except RuntimeError as error:
             last = str(error).strip().splitlines()[-1][:300]
-            raise WorkbenchError(f"OpenVINO cannot run {self.path.name}.", last) from error
+            raise WorkbenchError(f"OpenVINO cannot run {path.name}.", last) from error
 
 
 def model_file(folder: Path) -> Path:
     """Raises WorkbenchError when there is no IR file with its weights."""
-    found = sorted(path for path in folder.glob("*.xml") if path.with_suffix(".bin").is_file())
+    found = ir_files(folder)
     if not found:
         why = "It takes an .xml and its .bin."
         raise WorkbenchError(f"There is no OpenVINO model in {folder.name}.", why, "Export the model first.")

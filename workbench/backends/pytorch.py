@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from workbench import plugin
+from workbench.backends import torch_weights
 from workbench.backends.feeds import ranked
 from workbench.errors import RequestError, WorkbenchError
+from workbench.generation import Habits, habits
 from workbench.graph import bits_of
 from workbench.machine import Machine
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
 SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "I64": "int64"}
+COMPILED = "CompiledFxGraph"  # in the profiler's name for a call of compiled code
+COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
 class PyTorch(plugin.Backend):
@@ -27,7 +33,7 @@ class PyTorch(plugin.Backend):
     summary = "The model as transformers loads it: eval and inference mode, transformers' default attention."
     needs = ("torch", "transformers")
     reads = ("transformers",)
-    promises = (plugin.Profiles,)
+    promises = (plugin.Profiles, plugin.Writes)
 
     class Options(plugin.Options):
         auto_class: str = Field(
@@ -39,6 +45,12 @@ class PyTorch(plugin.Backend):
             "float32",
             description="Precision of weights and arithmetic, whatever the checkpoint has.",
             json_schema_extra={"search": ["float32", "bfloat16"]},
+        )
+        compile: bool = Field(
+            False,
+            description="torch.compile: operators are fused into machine code at the first call, which takes a minute "
+            "or more; lengths may change from call to call afterwards.",
+            json_schema_extra={"search": [False, True]},
         )
 
     def devices(self) -> list[plugin.Device]:
@@ -54,6 +66,8 @@ class PyTorch(plugin.Backend):
         return found
 
     def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        if options.compile and device == "cpu" and not any(map(shutil.which, COMPILERS)):
+            return "torch.compile needs a C++ compiler, and there is none here: install g++ or clang."
         if device != "cpu" or options.dtype != "bfloat16" or machine.computes("bf16"):
             return ""
         return "This CPU has no bfloat16 instructions: PyTorch would emulate them, some hundred times slower."
@@ -69,11 +83,13 @@ class PyTorch(plugin.Backend):
     def audit(self, folder: Path) -> dict[str, Any]:
         """Modules by type, from an empty model built after config.json, and {dtype: bytes} of the file."""
         sizes: Counter[str] = Counter()
-        tensors = 0
-        for dtype, count in _headers(folder):
+        names = []
+        for name, dtype, count in _headers(folder):
             sizes[dtype] += count * bits_of(dtype) // 8
-            tensors += 1
-        return {"operators": _modules(folder), "precision": dict(sizes.most_common()), "tensors": tensors}
+            names.append(name)
+        operators = _modules(folder)
+        found = {"operators": operators, "precision": dict(sizes.most_common()), "tensors": len(names)}
+        return found | torch_weights.coverage_of_file(folder, names, operators.get("Linear", 0))
 
 
 class PyTorchSession(plugin.Session):
@@ -93,15 +109,34 @@ class PyTorchSession(plugin.Session):
             first = str(error).strip().splitlines()[0]
             raise WorkbenchError(f"{folder.name} cannot be loaded as {options.auto_class}.", first) from error
         self.model = model.to(device).eval()
+        if device == "cpu":
+            torch_weights.pack_for_cpu(self.model)
         self.device = device
+        self.habits = habits(folder)
         self.known = _parameters(self.model)
+        self.call = torch.compile(self.model, dynamic=True) if options.compile else self.model
 
     def infer(self, batch: Batch) -> Batch:
         """One call in inference mode. Pictures are cast to the model's precision, ids are not."""
         import torch
 
         with torch.inference_mode():
-            return self._plain(self.model(**self._tensors(batch)))
+            return self._plain(self.call(**self._tensors(batch)))
+
+    def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
+        """By transformers' own `generate`, with its usual cache; nothing but the likeliest token counts."""
+        import torch
+        from transformers import GenerationMixin
+
+        given = self._tensors({name: value for name, value in batch.items() if name != "position_ids"})
+        begun = given["decoder_input_ids"] if "decoder_input_ids" in given else given["input_ids"]
+        self.model.generation_config = _greedy(new_tokens, self.habits, ends, int(begun[0, 0]))
+        clock = _FirstToken(self.wait)
+        general: Any = GenerationMixin  # not a model's own `generate`, which may listen in pieces or guess a language
+        with torch.inference_mode():
+            said = general.generate(self.model, **given, stopping_criteria=[clock])
+        self.wait()
+        return plugin.Written(said[:, begun.shape[1] :].cpu().numpy(), clock.first, time.perf_counter() - clock.begin)
 
     def wait(self) -> None:
         if self.device == "cuda":
@@ -110,16 +145,21 @@ class PyTorchSession(plugin.Session):
             torch.cuda.synchronize()
 
     def facts(self) -> dict[str, Any]:
-        """Read back from the loaded modules: precision is that of most of the weights."""
+        """Read back from the loaded modules: precision is that in which most of the weights are computed with,
+        `stored` in what they lie in memory. `graphs`: how many pieces of compiled code there are."""
         import torch
 
         sizes: Counter[str] = Counter()
+        stored: Counter[str] = Counter()
         for weight in self.model.parameters():
-            sizes[str(weight.dtype).removeprefix("torch.")] += weight.numel()
+            sizes[torch_weights.computes_in(weight)] += weight.numel()
+            stored[torch_weights.stored_in(weight)] += weight.numel()
         dtype = sizes.most_common(1)[0][0]
         return {
             "precision": PRECISIONS.get(dtype, dtype),
             "dtypes": dict(sizes),
+            "stored": dict(stored),
+            "graphs": _compiled_graphs(),
             "device": self.device,
             "threads": torch.get_num_threads(),
             "attention": getattr(self.model.config, "_attn_implementation", ""),
@@ -129,7 +169,8 @@ class PyTorchSession(plugin.Session):
         }
 
     def profile(self, batches: Sequence[Batch]) -> list[dict[str, Any]]:
-        """Seconds a call of each operator itself, without what it calls, by torch.profiler."""
+        """Seconds a call of each operator itself, without what it calls, by torch.profiler. What torch.compile fused
+        is one row, called compiled."""
         import torch
         from torch.profiler import ProfilerActivity
 
@@ -144,18 +185,18 @@ class PyTorchSession(plugin.Session):
             [
                 {
                     "name": event.key,
-                    "type": event.key.removeprefix("aten::"),
+                    "type": _kind(event.key),
                     "precision": precision,
                     "provider": self.device,
                     "seconds": max(event.self_cpu_time_total, event.self_device_time_total) / 1e6 / len(batches),
                 }
                 for event in profiler.key_averages()
-                if event.key.startswith("aten::")
+                if _kind(event.key)
             ]
         )
 
     def close(self) -> None:
-        del self.model
+        del self.model, self.call
 
     def _tensors(self, batch: Batch) -> dict[str, Any]:
         import torch
@@ -175,6 +216,31 @@ class PyTorchSession(plugin.Session):
             for name, value in outputs.items()
             if isinstance(value, torch.Tensor)
         }
+
+
+class _FirstToken:
+    """Asked by `generate` after every token whether it shall stop: it notes when the first one was there."""
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        self.wait, self.first, self.begin = wait, 0.0, time.perf_counter()
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        import torch
+
+        if not self.first:
+            self.wait()
+            self.first = time.perf_counter() - self.begin
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def _greedy(new_tokens: int, habits: Habits, ends: bool, start: int) -> Any:
+    from transformers import GenerationConfig
+
+    return GenerationConfig(
+        do_sample=False, num_beams=1, max_new_tokens=new_tokens, pad_token_id=habits.padding,
+        eos_token_id=list(habits.ends) or None if ends else None, decoder_start_token_id=start,
+        suppress_tokens=list(habits.never) or None, begin_suppress_tokens=list(habits.not_first) or None,
+    )  # fmt: skip
 
 
 def _modules(folder: Path) -> dict[str, int]:
@@ -208,8 +274,21 @@ def _no_cuda(version: str | None) -> str:
     return "PyTorch sees no CUDA device. Check the driver with `nvidia-smi`."
 
 
-def _headers(folder: Path) -> list[tuple[str, int]]:
-    """(dtype, elements) of every tensor in the safetensors files."""
+def _kind(event: str) -> str:
+    """The operator that an event of the profiler stands for; "" where it stands for none."""
+    if COMPILED in event:
+        return "compiled"
+    return event.removeprefix("aten::") if event.startswith("aten::") else ""
+
+
+def _compiled_graphs() -> int:
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
+
+
+def _headers(folder: Path) -> list[tuple[str, str, int]]:
+    """(name, dtype, elements) of every tensor in the safetensors files."""
     import json
     from math import prod
 
@@ -218,6 +297,6 @@ def _headers(folder: Path) -> list[tuple[str, int]]:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         header.pop("__metadata__", None)
-        for entry in header.values():
-            found.append((SAFETENSORS.get(entry["dtype"], entry["dtype"].lower()), prod(entry["shape"])))
+        for name, entry in header.items():
+            found.append((name, SAFETENSORS.get(entry["dtype"], entry["dtype"].lower()), prod(entry["shape"])))
     return found

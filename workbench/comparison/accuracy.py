@@ -35,7 +35,7 @@ def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Acc
         **_head(metric, metric.value(after), metric.value(before), len(base.ids)),
         "delta": change.estimate,
         "ci95": [change.lo, change.hi],
-        "agreement": evidence.agreement(base.predicted, mine.predicted),
+        "agreement": None if base.vectors else evidence.agreement(base.predicted, mine.predicted),
         **_paired(base, mine, change),
         "verdict": evidence.accuracy_verdict(change, metric.better, bar),
         "constraint": evidence.constraint_verdict(asked, metric.better, bar),
@@ -92,7 +92,8 @@ def baseline(base: Predictions) -> Accuracy:
     value = metric.value(base.statistics[metric.name]) if base.metric else 1.0
     flips = {"to_wrong": 0, "to_right": 0} if base.right is not None else None
     return {
-        **_head(metric, value, value, len(base.ids)), "delta": 0.0, "ci95": [0.0, 0.0], "agreement": 1.0,
+        **_head(metric, value, value, len(base.ids)), "delta": 0.0, "ci95": [0.0, 0.0],
+        "agreement": None if base.vectors else 1.0,
         "flips": flips, "verdict": "baseline", "detectable_drop": None, "constraint": "met",
         "secondary": _secondary(base, base),
     }  # fmt: skip

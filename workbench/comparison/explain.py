@@ -109,6 +109,12 @@ def ran_in_another_precision(facts: Facts) -> str | None:
     return f"The runtime ran in {facts.precision} though {facts.said} was asked for (read back from the loaded model)."
 
 
+def measured_elsewhere(facts: Facts) -> str | None:
+    """What its backend says of a model that is meant for another kind of machine."""
+    said = facts.audit.get("measured")
+    return f"It is {said}." if said else None
+
+
 def emulated_bf16(facts: Facts) -> str | None:
     if "bf16" not in (facts.precision, facts.said) or not _knows(facts) or _has(facts, NATIVE["bf16"]):
         return None
@@ -214,6 +220,7 @@ def near_the_limit(facts: Facts) -> str | None:
 
 
 RULES: tuple[Rule, ...] = (
+    measured_elsewhere,
     nothing_quantized,
     ran_in_another_precision,
     partly_quantized,

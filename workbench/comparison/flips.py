@@ -57,4 +57,7 @@ def has_scores(predictions: Predictions) -> bool:
 
 
 def _answer(answer: Any, classes: Sequence[str]) -> Any:
+    """A class by its name; several in one line."""
+    if isinstance(answer, list):
+        return ", ".join(str(_answer(one, classes)) for one in answer) or "none"
     return classes[answer] if isinstance(answer, int) and 0 <= answer < len(classes) else answer

@@ -277,6 +277,7 @@ def _show_plan(request: Request, json_: bool) -> None:
     for work in plan.work:
         print(f"  {work.title}" + (f": {work.job['variant']}" if "variant" in work.job else ""))
     print("  Measure speed, interleaved")
+    _show_target(plan.target)
     for gap in plan.gaps:
         print(f"  ⊘ {gap.recipe}: {gap.reason}")
     for warning in plan.warnings:
@@ -290,6 +291,19 @@ def _show_plan(request: Request, json_: bool) -> None:
         f"If 2 % of the answers change, n = {plan.data['evaluation']['n']:,} can tell a change of accuracy of "
         f"{100 * cost['accuracy_half_width']:.1f} points."
     )
+
+
+def _show_target(target: dict[str, Any]) -> None:
+    """What suits the target that was asked for, best first, and whether this machine is one."""
+    if not target:
+        return
+    if target["missing"]:
+        print(f"  ! This machine is no {target['name']}; {target['missing']}. Nothing of this is measured here.")
+    for name, said in target["suited"].items():
+        print(f"  ✓ {name} suits {target['name']}: {said['why']} ({said['source']})")
+
+    for lacking in target["lacking"]:
+        print(f"  … {target['name']} would suit {lacking}")
 
 
 # ---- runs ---------------------------------------------------------------------------------------
@@ -407,52 +421,40 @@ def recipes_(json_: Json = False) -> None:
 
 
 @app.command("targets")
-def targets_(json_: Json = False) -> None:
-    """Machine classes, and which of them this machine is."""
+def targets_(
+    name: Annotated[str | None, typer.Argument(help="One of them, in full.")] = None, json_: Json = False
+) -> None:
+    """Machine classes: this machine in detail, and what suits the others, with sources."""
     from workbench import bench
 
-    found = bench.targets()
-    if json_:
-        _print_json(found)
-        return
-    for one in found:
-        print(f"{one['name']}: {one['summary']}" + (f"\n    ⊘ {one['missing']}" if one["missing"] else ""))
+    _list("target" if name else "targets", bench.target(name) if name else bench.targets(), json_)
 
 
 @app.command("tasks")
 def tasks_(json_: Json = False) -> None:
-    """What models are for, and the columns that are looked for in data."""
-    from workbench import catalog
+    """What models are for: metrics, columns looked for in data, and which backends do it."""
+    from workbench import bench
 
-    found: list[dict[str, Any]] = [
-        {"name": one.name, "summary": one.summary, "metric": one.metrics[0].name,
-         "columns": {field: list(names) for field, names in one.columns.items()}} for one in catalog.tasks().values()
-    ]  # fmt: skip
-    if json_:
-        _print_json(found)
-        return
-    for said in found:
-        columns = ", ".join(f"{field} ({'|'.join(names)})" for field, names in said["columns"].items())
-        print(f"{said['name']}: {said['summary']}\n    metric: {said['metric']}; columns: {columns}")
+    _list("tasks", bench.tasks(), json_)
 
 
 @app.command("backends")
 def backends_(json_: Json = False) -> None:
-    """Runtimes and their devices, with what is missing to use them."""
-    from workbench import bench, catalog, environment
+    """Runtimes with their devices, options and recipes, and what is missing to use them."""
+    from workbench import bench
 
-    found: dict[str, dict[str, Any]] = {}
-    for name, backend in catalog.backends().items():
-        lacking = environment.missing(backend.needs)
-        found[name] = {"missing": f"pip install {' '.join(lacking)}" if lacking else "",
-                       "devices": {} if lacking else bench.devices(name)}  # fmt: skip
+    _list("backends", bench.backends(), json_)
+
+
+def _list(kind: str, found: Any, json_: bool) -> None:
     if json_:
         _print_json(found)
         return
-    for name, said in found.items():
-        print(name + (f"  ⊘ {said['missing']}" if said["missing"] else ""))
-        for device, facts in said["devices"].items():
-            print(f"    {device}: {facts['description']}" + (f"  ⊘ {facts['missing']}" if facts["missing"] else ""))
+    from rich.console import Console
+
+    from workbench.faces import listing
+
+    getattr(listing, kind)(Console(), found)
 
 
 @app.command()

@@ -3,18 +3,21 @@
 `read_onnx` and `read_ir` give a Graph; `coverage`, `precision`, `casts` and `semantic` ask it. Nothing is run.
 """
 
-from workbench.graph.ir import read_ir
+from workbench.graph.ir import DECODER_IR, ir_files, read_ir
 from workbench.graph.model import FAMILY, Constant, Graph, Node, bits_of, coverage, precision, weight_of
-from workbench.graph.onnx_file import onnx_files, read_onnx
+from workbench.graph.onnx_file import DECODER, onnx_files, read_onnx
 from workbench.graph.semantic import semantic
 
 __all__ = [
+    "DECODER",
+    "DECODER_IR",
     "FAMILY",
     "Constant",
     "Graph",
     "Node",
     "bits_of",
     "coverage",
+    "ir_files",
     "onnx_files",
     "precision",
     "read_ir",

@@ -19,6 +19,15 @@ DTYPES |= {f"u{bits}": f"uint{bits}" for bits in (2, 4, 8, 16, 32, 64)}
 PRECISIONS = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp64": "float64", "bool": "bool"}
 
 
+DECODER_IR = "openvino_decode.xml"  # beside openvino_model.xml, where a model goes on in another graph
+
+
+def ir_files(folder: Path) -> list[Path]:
+    """The models in `folder` that have their weights beside them, `openvino_model.xml` first."""
+    found = [path for path in folder.glob("*.xml") if path.with_suffix(".bin").is_file()]
+    return sorted(found, key=lambda path: (path.name != "openvino_model.xml", path.name))
+
+
 def read_ir(path: Path) -> Graph:
     """`path` is the .xml; weights lie in the .bin beside it. Raises WorkbenchError when it is no such file."""
     try:

@@ -11,6 +11,7 @@ from typing import Any
 INTEGERS = ("int8", "uint8", "int4", "uint4", "int2", "uint2")
 # Operators that hand a weight on without computing with it.
 CARRIERS = ("Transpose", "Reshape", "Cast", "Convert", "Identity", "Unsqueeze", "Squeeze", "Multiply", "Subtract")
+INT8_ACTIVATIONS = 4  # a value of MatMulNBits' accuracy_level
 DEQUANTIZERS = ("DequantizeLinear", "FakeQuantize")
 INTEGER_PRODUCTS = {
     "MatMulInteger": "MatMul", "QLinearMatMul": "MatMul", "MatMulIntegerToFloat": "MatMul",
@@ -128,6 +129,9 @@ def _constant_behind(graph: Graph, value: str) -> Constant | None:
 
 
 def _computes_in_integers(graph: Graph, node: Node) -> bool:
+    """A product of few-bit weights does where its attribute has it turn its activation into INT8, too."""
+    if node.type == "MatMulNBits":
+        return node.attributes.get("accuracy_level") == INT8_ACTIVATIONS
     return node.type in INTEGER_PRODUCTS or _is_fake(graph, node, (0,))
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import onnx
 
 
+DECODER = "decode.onnx"  # beside model.onnx, where a model goes on in another graph
+
+
 def onnx_files(folder: Path) -> list[Path]:
     """The models in `folder`, `model.onnx` first."""
     return sorted(folder.glob("*.onnx"), key=lambda path: (path.name != "model.onnx", path.name))

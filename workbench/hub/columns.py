@@ -13,18 +13,20 @@ from workbench.artifact import sha256_of, sha256_of_file
 from workbench.errors import RequestError
 from workbench.hub.models import inside
 
-MEDIA = ("image", "audio")
+MEDIA = ("image", "audio", "mask")
 
 
 @dataclass(frozen=True)
 class Fields:
     """What a task wants to find: `columns` field -> usual names, `inputs` alternatives of fields that make an
-    input, `target` the field of the right answer; `chosen` is what the person said: field -> column."""
+    input, `target` the field of the right answer; `chosen` is what the person said: field -> column.
+    `by_name`: labels are names, where the table names its label ids."""
 
     columns: Mapping[str, Sequence[str]]
     inputs: Sequence[Sequence[str]]
     target: str | None = "label"
     chosen: Mapping[str, str] = field(default_factory=dict)
+    by_name: bool = False
 
 
 def find_columns(available: Sequence[str], fields: Fields, name: str) -> dict[str, str]:
@@ -92,10 +94,10 @@ def make_row(
     Raises RequestError, naming the row by `where` ("Row 3 of data.csv"), for an empty input.
     """
     row = {key: _plain(raw.get(column)) for key, column in mapping.items()}
-    for key in inputs:
-        if key in MEDIA:
+    for key in row:
+        if key in MEDIA and (key in inputs or row[key] is not None):
             row[key] = _media(row[key], folder, f"{where}, column `{mapping[key]}`")
-        else:
+        elif key in inputs:
             _check_input(row[key], f"{where} has", mapping[key])
     try:
         return {"id": row_id({key: row[key] for key in inputs}), **row}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -304,5 +304,11 @@ def _data(info: DataInfo, mapping: dict[str, str], rows: list[dict[str, Any]], f
         mapping = {key: column for key, column in mapping.items() if key != target}
         rows = [{key: value for key, value in row.items() if key != target} for row in rows]
     names = table.facts.get("classes", {}).get(mapping.get(str(target)))
+    if target and names and fields.by_name:
+        rows = [row | {target: _named(row[target], names)} for row in rows]
     facts = {"classes": names} if names else {}
     return Data(info.id, info.kind, info.revision, info.split, mapping, rows, labelled, tuple(warnings), facts)
+
+
+def _named(label: Any, names: Sequence[str]) -> Any:
+    return names[label] if isinstance(label, int) and 0 <= label < len(names) else label

@@ -23,7 +23,8 @@ def inspect_model(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     """Everything known of job["reference"] before its weights are here, with its task, as plain data."""
     at = Path(job["at"]) if job["at"] else None
     info = find_model(job["reference"], job["revision"], formats=job["formats"], at=at)
-    task = infer_task(info, job["task"], optimum=lambda question: _ask_optimum(question, Path(job["log"])))
+    log = Path(job["log"])
+    task = infer_task(info, job["task"], optimum=lambda one: _ask_optimum(one, log), added=job.get("tasks", ()))
     plain = asdict(info) | {"folder": str(info.folder) if info.folder else None}
     return plain | {"task": task, "bytes": info.size_bytes, "data": info.id if info.kind == "starter" else None}
 
@@ -49,7 +50,7 @@ def read_data(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     depend on which recipes are compared.
     """
     into = Path(job["into"])
-    fields = Fields(job["columns"], job["inputs"], job["target"], job["fields"])
+    fields = Fields(job["columns"], job["inputs"], job["target"], job["fields"], bool(job.get("by_name")))
     found = find_data(job["data"], at=_path(job["at"]))
     evaluation = _read(found, fields, into / "raw", channel.progress)
     unlabelled = _without_target(fields)

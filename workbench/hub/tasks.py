@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from workbench.errors import RequestError
@@ -41,6 +41,15 @@ TEXT_TO_TEXT = ("t5", "mt5", "umt5", "longt5", "switch_transformers", "bart", "m
 PICTURE_TO_TEXT = ("blip", "blip-2", "git", "pix2struct", "vision-encoder-decoder")
 SOUND = ("wav2vec2", "wav2vec2-bert", "wav2vec2-conformer", "hubert", "wavlm", "unispeech", "unispeech-sat", "sew",
          "sew-d", "data2vec-audio", "whisper")  # fmt: skip
+TWO_TOWERS = (
+    "align",
+    "altclip",
+    "chinese_clip",
+    "clip",
+    "metaclip_2",
+    "siglip",
+)  # pictures on one side, texts on the other
+ONE_TOWER = ("TextModel", "VisionModel")
 SYNONYMS = {
     "sentiment-analysis": "text-classification",
     "ner": "token-classification",
@@ -53,29 +62,39 @@ NOUNS = {
     "audio-classification": "sound classifier",
     "automatic-speech-recognition": "speech recognizer",
     "text-generation": "text generator",
+    "text2text-generation": "model that answers a text with a text",
     "question-answering": "question answerer",
     "fill-mask": "masked language model",
     "object-detection": "object detector",
+    "image-segmentation": "model that segments pictures",
+    "zero-shot-image-classification": "model that matches pictures and texts",
     "feature-extraction": "model without a head (features only)",
+    "sentence-similarity": "sentence model",
 }
-KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text"}))
+WITHOUT_HEAD = ("feature-extraction", "sentence-similarity")  # whatever head a model has, it can be left off
+KNOWN = tuple(sorted({*BY_CLASS.values(), "image-text-to-text", "zero-shot-image-classification", *WITHOUT_HEAD}))
 
 AskOptimum = Callable[[dict[str, Any]], str | None]
 
 
-def infer_task(info: ModelInfo, asked: str | None = None, *, optimum: AskOptimum | None = None) -> str:
+def infer_task(
+    info: ModelInfo, asked: str | None = None, *, optimum: AskOptimum | None = None, added: Collection[str] = ()
+) -> str:
     """The task of a model, in the Hub's words; `asked` is what the person said, checked against the class.
 
+    `added` are tasks that the Hub need not know: whoever asks for one is believed, for no class tells of it.
     `optimum` runs `task_by_optimum` in another process and is asked last. Raises RequestError when nobody
     knows, and when the model's class is for another task than the one asked for.
     """
     by_class = task_of_class(info.config)
+    if asked in added and asked not in KNOWN:
+        return str(asked)
     if asked:
         wanted = _plain_name(asked, optimum)
         _refuse_other(info, by_class, wanted)
         return wanted
-    found = by_class if by_class != "feature-extraction" else _tagged(info) or by_class
-    found = found or _tagged(info)
+    found = by_class if by_class != "feature-extraction" else info.pipeline_tag or by_class
+    found = "sentence-similarity" if _makes_sentences(info, by_class) else found or info.pipeline_tag
     if not found and optimum:
         found = optimum({"architectures": info.config.get("architectures") or []})
     if found:
@@ -93,6 +112,8 @@ def task_of_class(config: dict[str, Any]) -> str | None:
         ending = next((end for end in sorted(BY_CLASS, key=len, reverse=True) if str(name).endswith(end)), None)
         if ending == "ForSequenceClassification" and kind in SOUND:
             return "audio-classification"
+        if ending == "Model" and kind in TWO_TOWERS and not str(name).endswith(ONE_TOWER):
+            return "zero-shot-image-classification"
         if ending:
             return BY_CLASS[ending]
         if str(name).endswith("ForConditionalGeneration"):
@@ -109,9 +130,13 @@ def _conditional(kind: str) -> str:
     return "image-to-text" if kind in PICTURE_TO_TEXT else "image-text-to-text"
 
 
-def _tagged(info: ModelInfo) -> str | None:
-    tag = info.pipeline_tag
-    return "feature-extraction" if tag == "sentence-similarity" else tag
+def _makes_sentences(info: ModelInfo, by_class: str | None) -> bool:
+    """By its tag, or, without one, by the modules that sentence-transformers writes; such models keep the class of the
+    encoder they began as."""
+    if by_class not in (None, "feature-extraction", "fill-mask"):
+        return False
+    said = info.pipeline_tag or ("sentence-similarity" if any(f.path == "modules.json" for f in info.files) else "")
+    return said == "sentence-similarity"
 
 
 def _plain_name(asked: str, optimum: AskOptimum | None) -> str:
@@ -125,7 +150,7 @@ def _plain_name(asked: str, optimum: AskOptimum | None) -> str:
 
 
 def _refuse_other(info: ModelInfo, by_class: str | None, wanted: str) -> None:
-    if by_class in (None, wanted) or wanted == "feature-extraction":
+    if by_class in (None, wanted) or wanted in WITHOUT_HEAD:
         return
     name = (info.config.get("architectures") or ["?"])[0]
     is_one, no_one = NOUNS.get(str(by_class), f"model for {by_class}"), NOUNS.get(wanted, f"model for {wanted}")

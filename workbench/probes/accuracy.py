@@ -20,12 +20,14 @@ class Accuracy(Probe):
         import numpy as np
 
         predicted: list[Any] = []
-        scores = []
+        scores, kept = [], []
         for start in range(0, len(prepared), batch):
             indices = range(start, min(start + batch, len(prepared)))
             asked = task.collate(prepared, indices)
             answers = task.read(task.answer(session, asked), asked, prepared.facts)
             predicted += answers.predicted
             scores.append(answers.scores)
+            kept.append(answers.kept)
             progress(len(predicted), len(prepared), "examples")
-        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32))}
+        whole = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]} if kept else {}
+        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32), whole)}

@@ -77,8 +77,8 @@ class Flips(Open):
 
 
 class Accuracy(Open):
-    """`delta` = variant − baseline as it is. Without labels `metric` is "agreement": the baseline's answers
-    stand for labels."""
+    """`delta` = variant − baseline as it is. Without labels `metric` is "agreement", or "cosine" where answers
+    are vectors: the baseline's answers stand for labels."""
 
     metric: str
     better: Literal["higher", "lower"]

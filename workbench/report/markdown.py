@@ -19,7 +19,7 @@ HEADER = (
     "Recipe",
     "Speed-up (95 %)",
     "Speed",
-    "Accuracy change (95 %)",
+    "{change} (95 %)",
     "Accuracy",
     "p50 ms",
     "p90 ms",
@@ -71,7 +71,9 @@ def table(report: Report) -> str:
     rows = [row for row in sentence.ordered(report) if row["status"] == "ok"]
     if not rows:
         return ""
-    lines = ["| " + " | ".join(HEADER) + " |", "|---|" + "---|" * (len(HEADER) - 1)]
+    name = sentence.change_name(report)
+    header = " | ".join(HEADER).replace("{change}", text(name[0].upper() + name[1:]))
+    lines = [f"| {header} |", "|---|" + "---|" * (len(HEADER) - 1)]
     return "\n".join(lines + ["| " + " | ".join(_cells(report, row)) + " |" for row in rows])
 
 

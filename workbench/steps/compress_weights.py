@@ -8,15 +8,16 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.graph import coverage, read_ir
+from workbench.graph import read_ir
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.quiet import quietly
-from workbench.steps.results import IrResult, ir_model
+from workbench.steps.results import IrResult, covered, ir_parts
+from workbench.steps.samples import calibration_batches
 
 
 class CompressWeights(IrResult, plugin.Step):
     name = "compress-weights"
-    summary = "Weights stored in INT8 or INT4; activations and arithmetic in floating point, no calibration data."
+    summary = "Weights stored in INT8 or INT4; activations and arithmetic in floating point."
     needs = ("openvino", "nncf")
     takes = ("openvino",)
     gives = "openvino"
@@ -33,23 +34,55 @@ class CompressWeights(IrResult, plugin.Step):
         ratio: float | None = Field(
             None, gt=0, le=1, description="Share of the layers in INT4, the others in INT8; empty: all that can be."
         )
+        awq: bool = Field(
+            False,
+            description="In INT4: first scale the weights that matter most, as calibration data shows (AWQ).",
+            json_schema_extra={"search": [False, True]},
+        )
+        scale_estimation: bool = Field(
+            False,
+            description="In INT4: choose scales that change the layers' answers to calibration data least.",
+            json_schema_extra={"search": [False, True]},
+        )
+        subset_size: int = Field(128, ge=1, description="At most so many calibration examples.")
         exclude: tuple[str, ...] = Field((), description="Operators to leave alone, as regular expressions.")
 
+        @property
+        def learns(self) -> bool:
+            """INT8 modes have nothing to learn."""
+            return self.mode.startswith("int4") and (self.awq or self.scale_estimation)
+
+    def wants_calibration(self, options: Any) -> bool:
+        return bool(options.learns)
+
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
-        """Facts: coverage; its `weights` counts the operators whose weight is compressed."""
+        """Facts: coverage; its `weights` counts the operators whose weight is compressed. Raises WorkbenchError
+        where the options learn from calibration data and there is none."""
         import openvino
 
         require_empty(into)
         context.progress(0, 1, "compressing weights")
+        feeds = list(calibration_batches(context))[: options.subset_size] if options.learns else []
         with quietly():
-            model = openvino.Core().read_model(ir_model(source))
-            openvino.save_model(_compress(model, options), into / "openvino_model.xml", compress_to_fp16=False)
+            for number, part in enumerate(ir_parts(source)):
+                model = openvino.Core().read_model(part)
+                made = into / (part.name if number else "openvino_model.xml")
+                openvino.save_model(_compress(model, feeds, options), made, compress_to_fp16=False)
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_ir(into / "openvino_model.xml"))}
+        facts = {"calibrated": len(feeds)} if options.learns else {}
+        return {"coverage": covered(read_ir(part) for part in ir_parts(into)), **facts}
 
 
-def _compress(model: Any, options: CompressWeights.Options) -> Any:
+def _compress(model: Any, feeds: list[Any], options: CompressWeights.Options) -> Any:
     import nncf
+
+    known = [port.get_any_name() for port in model.inputs]
+    learned: dict[str, Any] = {
+        "dataset": nncf.Dataset([{name: feed[name] for name in known} for feed in feeds]),
+        "subset_size": len(feeds),
+        "awq": options.awq,
+        "scale_estimation": options.scale_estimation,
+    }
 
     few = options.mode.startswith("int4")
     return nncf.compress_weights(
@@ -58,4 +91,5 @@ def _compress(model: Any, options: CompressWeights.Options) -> Any:
         group_size=options.group_size if few else None,
         ratio=options.ratio if few else None,
         ignored_scope=nncf.IgnoredScope(patterns=list(options.exclude)) if options.exclude else None,
+        **(learned if options.learns else {}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.loaded import load_model, traced
 from workbench.steps.quiet import quietly
 from workbench.steps.results import OnnxResult
+from workbench.steps.writing import parts
 
 
 class ExportOnnx(OnnxResult, plugin.Step):
@@ -34,21 +36,30 @@ class ExportOnnx(OnnxResult, plugin.Step):
         )
 
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
-        """Facts: opset, operators. Raises WorkbenchError where the model cannot be loaded."""
+        """Facts: opset, operators, and `unfused`: why a file that should be fused for the CPU is not. Raises
+        WorkbenchError where the model cannot be loaded."""
         require_empty(into)
         context.progress(0, 3, "loading the model")
         with quietly():
             model = load_model(source, context)
             context.progress(1, 3, "tracing and converting")
-            exported = self._export(model, context, options)
-            context.progress(2, 3, "writing")
-            exported.save_pretrained(into)
+            self._export(model, context, options).save_pretrained(into)
+            why = _refusal(into / "model.onnx", traced(context, model)) if options.fusions == "cpu" else ""
+            if why:
+                context.progress(2, 3, "again, without fusions")
+                shutil.rmtree(into)
+                into.mkdir()
+                plain = options.model_copy(update={"fusions": "none"})
+                self._export(model, context, plain).save_pretrained(into)
         copy_companions(context.model, into)
         graph = read_onnx(into / "model.onnx")
-        return {"opset": graph.facts["opsets"].get("ai.onnx"), "operators": graph.operators}
+        return {"opset": graph.facts["opsets"].get("ai.onnx"), "operators": graph.operators} | (
+            {"unfused": f"ONNX Runtime refuses the fused file: {why}"} if why else {}
+        )
 
     @staticmethod
     def _export(model: Any, context: plugin.StepContext, options: Options) -> Any:
+        from transformers.exporters.base import ExportedModel
         from transformers.exporters.configs import OnnxConfig
         from transformers.exporters.exporter_onnx import OnnxExporter
 
@@ -58,5 +69,25 @@ class ExportOnnx(OnnxResult, plugin.Step):
             optimize=options.optimize or options.fusions != "none",
             ort_fusions=None if options.fusions == "none" else options.fusions,
         )
-        exporter: Any = OnnxExporter
-        return exporter().export(model, traced(context, model), config=config)
+        exporter: Any = OnnxExporter()
+        made = {name: exporter.export(part, taken, config=config).components["model"]
+                for name, (part, taken) in parts(model, context).items()}  # fmt: skip
+        return ExportedModel(made, exporter.export_format, config=model.config)
+
+
+def _refusal(path: Path, inputs: dict[str, Any]) -> str:
+    """What ONNX Runtime says against a call of this file with the traced inputs, or "". A fusion may fit a model badly
+    (transformers 5.23 fuses a product of matrices in SigLIP into one of batches). A file that takes more than these
+    inputs, a cache, is only loaded."""
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        wanted = [one.name for one in session.get_inputs()]
+        if all(name in inputs for name in wanted):
+            session.run(None, {name: inputs[name].numpy() for name in wanted})
+    except Exception as error:  # onnxruntime's own errors have no common class
+        return str(error).strip().splitlines()[0][:300]
+    return ""

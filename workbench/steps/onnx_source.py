@@ -17,16 +17,17 @@ LARGE = 1_500_000_000  # bytes; a protobuf file may not pass 2 GB
 
 
 @contextmanager
-def quantizable(folder: Path) -> Iterator[Path]:
-    """A copy of the model in a temporary folder, without stale shapes. A true copy: onnx refuses linked weights.
+def quantizable(folder: Path, name: str = "") -> Iterator[Path]:
+    """A copy of the model, or of its part called `name`, in a temporary folder, without stale shapes. A true copy: onnx
+    refuses linked weights.
 
     The dynamic quantizer transposes weights in place and then stumbles over shapes noted for them before.
     """
     import onnx
 
-    source = onnx_model(folder)
-    with tempfile.TemporaryDirectory() as name:
-        copy = Path(name) / source.name
+    source = folder / name if name else onnx_model(folder)
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / source.name
         for side in folder.glob(f"{source.name}*"):
             if side != source:
                 shutil.copyfile(side, copy.parent / side.name)

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.graph import coverage, read_onnx
+from workbench.graph import read_onnx
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.onnx_source import excluded, is_large, quantizable
 from workbench.steps.quiet import quietly
-from workbench.steps.results import OnnxResult
+from workbench.steps.results import OnnxResult, covered, onnx_parts
 
 
 class QuantizeOnnxDynamic(OnnxResult, plugin.Step):
@@ -37,24 +37,29 @@ class QuantizeOnnxDynamic(OnnxResult, plugin.Step):
 
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
         """Facts: coverage. Raises WorkbenchError for a name in `exclude` that no operator has."""
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
         require_empty(into)
         context.progress(0, 1, "quantizing weights")
-        with quietly(), quantizable(source) as model:
-            left_alone = excluded(model, options.exclude)
-            quantize_dynamic(
-                model,
-                into / "model.onnx",
-                op_types_to_quantize=list(options.op_types),
-                per_channel=options.per_channel,
-                reduce_range=options.reduce_range,
-                weight_type=QuantType.QInt8 if options.weight_type == "int8" else QuantType.QUInt8,
-                # A Gemm is first split into a MatMul of that name and an Add.
-                nodes_to_exclude=left_alone + [f"{name}_MatMul" for name in left_alone],
-                use_external_data_format=is_large(model),
-                # Products of two activations have no weight to quantize ahead of time.
-                extra_options={"MatMulConstBOnly": True},
-            )
+        for number, part in enumerate(onnx_parts(source)):
+            with quietly(), quantizable(source, part.name) as model:
+                _quantize(model, into / (part.name if number else "model.onnx"), options)
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_onnx(into / "model.onnx"))}
+        return {"coverage": covered(read_onnx(part) for part in onnx_parts(into))}
+
+
+def _quantize(model: Path, made: Path, options: QuantizeOnnxDynamic.Options) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    left_alone = excluded(model, options.exclude)
+    quantize_dynamic(
+        model,
+        made,
+        op_types_to_quantize=list(options.op_types),
+        per_channel=options.per_channel,
+        reduce_range=options.reduce_range,
+        weight_type=QuantType.QInt8 if options.weight_type == "int8" else QuantType.QUInt8,
+        # A Gemm is first split into a MatMul of that name and an Add.
+        nodes_to_exclude=left_alone + [f"{name}_MatMul" for name in left_alone],
+        use_external_data_format=is_large(model),
+        # Products of two activations have no weight to quantize ahead of time.
+        extra_options={"MatMulConstBOnly": True},
+    )

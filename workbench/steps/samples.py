@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from workbench.errors import WorkbenchError
-from workbench.plugin import StepContext
+from workbench.plugin import StepContext, Writes
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -33,6 +33,12 @@ def calibration_batches(context: StepContext) -> Iterator[Batch]:
 
     Raises WorkbenchError when there is no calibration data.
     """
+    if Writes in context.asks:
+        raise WorkbenchError(
+            "This step cannot calibrate a model that writes.",
+            "Its graph takes a cache of keys and values besides the text, of which examples hold none.",
+            "Take a recipe that quantizes weights only, or activations on the fly.",
+        )
     prepared = context.calibration
     if prepared is None or not len(prepared):
         raise WorkbenchError(

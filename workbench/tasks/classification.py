@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
@@ -20,7 +20,7 @@ MACRO_F1 = Metric("macro_f1", combine="macro_f1")
 class Classification(OneCall):
     """One of several classes an input. Statistics: accuracy [n, 1] right/wrong, macro_f1 [n, 2] (label, answer)."""
 
-    metrics = (ACCURACY, MACRO_F1)
+    metrics: ClassVar[tuple[Metric, ...]] = (ACCURACY, MACRO_F1)
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         _refuse_other_heads(config)
@@ -28,14 +28,9 @@ class Classification(OneCall):
         if not labelled(rows):
             return rows
         ids = label_ids(config)
-        checked = [{**row, "label": _label_id(row["label"], ids, row["row"])} for row in rows]
+        checked = [{**row, "label": label_id(row["label"], ids, row["row"])} for row in rows]
         if len({row["label"] for row in checked}) == 1:
-            name = classes_of(config)[checked[0]["label"]]
-            raise RequestError(
-                f"All {len(rows)} rows have the label {name!r}.",
-                "With one class, a model that always gives the same answer looks perfect.",
-                "Give data with at least two classes.",
-            )
+            raise one_class(len(rows), classes_of(config)[checked[0]["label"]])
         return checked
 
     def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
@@ -67,7 +62,8 @@ def label_ids(config: dict[str, Any]) -> dict[str, int]:
     return known | {name.strip().lower(): i for i, name in enumerate(classes)}
 
 
-def _label_id(label: Any, ids: dict[str, int], row: int) -> int:
+def label_id(label: Any, ids: dict[str, int], row: int, field: str = "label") -> int:
+    """Raises RequestError, naming the row, for what the model does not know."""
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     found = ids.get(str(label).strip().lower())
@@ -77,9 +73,17 @@ def _label_id(label: Any, ids: dict[str, int], row: int) -> int:
         raise RequestError(
             f"Row {row} has the label {str(label)[:60]!r}, which the model does not know.",
             f"It knows {shown}, or the ids 0 to {len(names) - 1}.",
-            "Rename the labels in the data, or name another column with --fields label=….",
+            f"Rename the labels in the data, or name another column with --fields {field}=….",
         )
     return found
+
+
+def one_class(count: int, name: str) -> RequestError:
+    return RequestError(
+        f"All {count} rows have the label {name!r}.",
+        "With one class, a model that always gives the same answer looks perfect.",
+        "Give data with at least two classes.",
+    )
 
 
 def _refuse_other_heads(config: dict[str, Any]) -> None:

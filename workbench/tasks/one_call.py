@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.plugin import Batch, Point, Prepared, Task
@@ -15,11 +16,14 @@ FEWEST_ROWS = 20
 
 
 class OneCall(Task):
-    """Shorter examples are filled up along their first axis; the others have one shape."""
+    """Shorter examples are filled up along their first axis; the others have one shape. `rate_unit`: what an example
+    is called where a rate is said of it ("images")."""
+
+    rate_unit: ClassVar[str] = ""
 
     def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
-        return {name: stack([examples[i] for i in indices], prepared.padding.get(name))
-                for name, examples in prepared.tensors.items()}  # fmt: skip
+        return prepared.shared | {name: stack([examples[i] for i in indices], prepared.padding.get(name))
+                                  for name, examples in prepared.tensors.items()}  # fmt: skip
 
     def points(
         self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
@@ -27,8 +31,11 @@ class OneCall(Task):
         def natural(size: int) -> list[Batch]:
             return [self.collate(prepared, order[i : i + size]) for i in range(0, len(order) - size + 1, size)]
 
-        points = [Point("natural, batch 1", "latency", "s", 1, None, natural(1))]
-        points += [Point(f"natural, batch {n}", "latency", "s", n, None, natural(n)) for n in batches if n > 1]
+        unit = self.rate_unit
+        points = [
+            Point(f"natural, batch {n}", "latency", "s", n, None, natural(n), n if unit else 0, unit)
+            for n in (1, *(n for n in batches if n > 1))
+        ]
         return [point for point in points if point.batches]
 
 
@@ -54,6 +61,21 @@ def labelled(rows: Sequence[dict[str, Any]], field: str = "label") -> bool:
     return not empty
 
 
+def listed(value: Any) -> list[Any]:
+    """A list as it is; text, as the cell of a table has it, as a JSON list or as words between white space."""
+    if isinstance(value, str):
+        return _from_json(value) or value.split()
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _from_json(text: str) -> list[Any] | None:
+    try:
+        found = json.loads(text) if text.lstrip().startswith("[") else None
+    except ValueError:  # a text that begins with a bracket
+        return None
+    return found if isinstance(found, list) else None
+
+
 def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
     """One array with a batch axis: filled up along the first axis with `padding`, or of one shape (None)."""
     import numpy as np
@@ -61,7 +83,7 @@ def stack(examples: Sequence[np.ndarray], padding: float | None) -> np.ndarray:
     if padding is None or len({example.shape for example in examples}) == 1:
         return np.stack(examples)
     length = max(len(example) for example in examples)
-    batch = np.full((len(examples), length), padding, dtype=examples[0].dtype)
+    batch = np.full((len(examples), length, *examples[0].shape[1:]), padding, dtype=examples[0].dtype)
     for row, example in zip(batch, examples, strict=True):
         row[: len(example)] = example
     return batch

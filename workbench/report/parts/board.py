@@ -75,11 +75,7 @@ def _lines(axes: Axes) -> str:
 
 def _head(report: Report, axes: Axes) -> str:
     measured = sentence.measure(report)
-    name = (
-        "Agreement with the baseline"
-        if sentence.unlabelled(report)
-        else f"{words.metric_name(measured.get('metric'))} change"
-    )
+    name = sentence.change_name(report)
     unit = ", pp" if axes.unit in (None, "fraction") else f", {axes.unit}" if axes.unit else ""
     side = "; right is better" if measured.get("better") == "lower" else ""
     pairs = (("p50 ms", "p90 ms"), ("Size MB", "memory"), ("Load s", "of limit"))

@@ -1,4 +1,4 @@
-"""The examples whose prediction changed: text or picture, label, both answers, both scores."""
+"""The examples whose prediction changed: text, picture or length of a sound, label, both answers, both scores."""
 
 from __future__ import annotations
 
@@ -83,6 +83,8 @@ def _flip(flip: Flip, name: str) -> str:
 def _example(flip: Flip) -> str:
     picture = image(str(flip.get("image") or ""), f"Example {flip['id']}")
     text = f"<p>{e(flip['text'])}</p>" if flip.get("text") else ""
+    if words.usable(flip.get("seconds")):
+        text += f"<p>{words.number(flip['seconds'], 2)}{words.NBSP}s of sound</p>"
     return f'<div class="example">{picture}{text}<small class="faint">{e(flip["id"])}</small></div>'
 
 

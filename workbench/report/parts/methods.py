@@ -68,12 +68,18 @@ def _speed(report: Report) -> str:
 
 
 def _accuracy(report: Report) -> str:
+    if sentence.measure(report).get("metric") == "cosine":
+        return (
+            "Accuracy: there were no labels, so the cosine of each answer’s vector with the baseline’s "
+            "stands in its place. It cannot say which of the two is right."
+        )
     if sentence.unlabelled(report):
         return (
             "Accuracy: there were no labels, so agreement with the baseline’s answers stands in its "
             "place. It cannot say which of the two is right."
         )
+    normalizer = ((report.get("data") or {}).get("evaluation") or {}).get("normalizer")
     return (
         "Accuracy: paired, example by example; exact McNemar test for right or wrong, paired "
         "bootstrap for other metrics."
-    )
+    ) + (f" Words are compared after a simple normalizer: {normalizer}." if normalizer else "")

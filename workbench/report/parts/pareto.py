@@ -158,13 +158,7 @@ def _bar_line(axes: Axes, frame: Frame) -> str:
 
 def _axis_names(axes: Axes, frame: Frame, report: Report) -> str:
     unit = "pp" if axes.unit in (None, "fraction") else axes.unit
-    measured = sentence.measure(report)
-    name = (
-        "agreement with the baseline"
-        if sentence.unlabelled(report)
-        else f"{words.metric_name(measured.get('metric'))} change"
-    )
-    text = ", ".join(part for part in (name, unit) if part) + "; up is better"
+    text = ", ".join(part for part in (sentence.change_name(report), unit) if part) + "; up is better"
     return (
         f'<text x="0" y="14">{e(text)}</text>'
         f'<text x="{frame.right}" y="{frame.bottom + 36}" text-anchor="end">speed-up, log scale; right is faster</text>'

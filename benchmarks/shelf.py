@@ -1,0 +1,52 @@
+"""Every recipe of the shelf beyond the first choices on the starter's text classifier, in an empty home.
+
+    python -m benchmarks.shelf
+
+The first choices stand in docs/results/starter.md, pictures in image-starter.md, models that write in smollm2.md.
+Writes docs/results/shelf.md. What this machine lacks is listed there with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine_line import machine_line
+
+RESULTS = Path(__file__).parent.parent / "docs/results"
+TASK = "text-classification"
+N = 1000
+
+
+def main() -> None:
+    from workbench import bench, catalog
+
+    wanted = [one.name for one in bench.shelf() if one.shelf and TASK in one.shelf.tasks and not one.shelf.first_choice]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["WORKBENCH_HOME"] = folder + "/home"
+        report = _compare(wanted, Path(folder) / "out")
+    text = "\n".join([
+        "# The rest of the shelf on the starter's text classifier", "", machine_line(), "",
+        catalog.renderer("md").render(report, {}), "", "Made by `python -m benchmarks.shelf`.", "",
+    ])  # fmt: skip
+    (RESULTS / "shelf.md").write_text(text)
+    print(text)
+
+
+def _compare(names: list[str], out: Path) -> dict[str, Any]:
+    words = ["compare", "starter:sentiment", "--n", str(N), "--json", "--out", str(out)]
+    words += [word for name in names for word in ("-r", name)]
+    done = subprocess.run([sys.executable, "-m", "workbench", *words], stdout=subprocess.PIPE, text=True)
+    if done.returncode not in (0, 1):  # 1: a recipe failed, and its row says so
+        raise SystemExit(done.returncode)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What there is, as plain facts: tasks, backends, targets and this machine, with what cannot run here and why.
+
+Nothing heavy is imported: devices are asked by whoever calls, in a worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from workbench import catalog, environment, machine, recipe
+from workbench import target as target_room
+from workbench.plugin import Backend, Task
+from workbench.recipe import Recipe
+from workbench.target import MachineClass
+
+Facts = dict[str, Any]
+
+
+# ---- tasks --------------------------------------------------------------------------------------
+
+
+def tasks() -> list[Facts]:
+    """Those there are, then those that are known of and not there, with the reason in "missing"."""
+    missing = [{"name": name, "missing": reason} for name, reason in catalog.missing_tasks().items()]
+    return [_task(one) for one in catalog.tasks().values()] + missing
+
+
+def _task(task: Task) -> Facts:
+    metrics = [{"name": one.name, "unit": one.unit, "better": one.better} for one in task.metrics]
+    return {
+        "name": task.name, "summary": task.summary, "metric": task.metrics[0].name, "metrics": metrics,
+        "columns": {field: list(names) for field, names in task.columns.items()},
+        "inputs": [list(fields) for fields in task.inputs], "target": task.target, "default_data": task.default_data,
+        "pipeline": task.name in environment.pipeline_tasks(), "asks": [one.__name__ for one in task.asks],
+        "backends": {name: catalog.gap(task, backend) for name, backend in catalog.backends().items()},
+        "recipes": [name for name, one in recipe.shelf().items() if one.shelf and task.name in one.shelf.tasks],
+    }  # fmt: skip
+
+
+# ---- backends -----------------------------------------------------------------------------------
+
+
+def backends(devices: Callable[[str], Facts]) -> dict[str, Facts]:
+    """`devices` asks one backend, by its name, for {device: {"description", "missing"}}."""
+    return {name: _backend(backend, devices) for name, backend in catalog.backends().items()}
+
+
+def _backend(backend: Backend, devices: Callable[[str], Facts]) -> Facts:
+    lacking = environment.missing(backend.needs)
+    return {
+        "summary": backend.summary, "reads": list(backend.reads),
+        "promises": [one.__name__ for one in backend.promises],
+        "missing": f"pip install {' '.join(lacking)}" if lacking else "",
+        "packages": environment.versions_of(backend.needs),
+        "devices": {} if lacking else devices(backend.name), "options": catalog.options(backend),
+        "recipes": {name: _no_default(one, backend) for name, one in recipe.shelf().items()
+                    if one.spec.target.backend == backend.name},
+        "tasks": {name: catalog.gap(task, backend) for name, task in catalog.tasks().items()},
+    }  # fmt: skip
+
+
+def _no_default(asked: Recipe, backend: Backend) -> str:
+    """Why nobody should choose the recipe here who does not insist, or ""."""
+    target = asked.spec.target
+    options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
+    return backend.unsuited(target.device, options, machine.this_machine())
+
+
+# ---- targets ------------------------------------------------------------------------------------
+
+
+def targets() -> list[Facts]:
+    return [target(one) for one in target_room.targets()]
+
+
+def target(wanted: MachineClass) -> Facts:
+    """What the class's file says, "missing": what this machine lacks to be one, "recipes": best first, "lacking":
+    what the shelf has not, and for this machine itself "machine": its facts."""
+    said = wanted.model_dump(mode="json")
+    said |= {"missing": target_room.lacks(wanted, machine.this_machine()), "recipes": list(wanted.suited()),
+             "lacking": [one.lacking for one in wanted.suits if one.lacking]}  # fmt: skip
+    return said | ({"machine": here()} if wanted.name == target_room.THIS_MACHINE else {})
+
+
+def here() -> Facts:
+    """This machine in detail: its facts, threads, what it computes natively, and the runtimes that are installed."""
+    found = machine.this_machine()
+    needs = {package for backend in catalog.backends().values() for package in backend.needs}
+    return found.to_dict() | {
+        "threads": machine.auto_threads(), "instruction_sets": found.instruction_sets,
+        "native": {precision: found.computes(precision) for precision in machine.NATIVE},
+        "runtimes": environment.versions_of(needs), "is": _classes(),
+    }  # fmt: skip
+
+
+def _classes() -> list[str]:
+    """The machine classes that this machine is one of."""
+    found = machine.this_machine()
+    known = [one for one in target_room.targets() if one.name != target_room.THIS_MACHINE]
+    return [one.name for one in known if not target_room.lacks(one, found)]

@@ -1,0 +1,60 @@
+"""An ONNX model in float16, for devices whose provider computes in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from workbench import plugin
+from workbench.graph import precision, read_onnx
+from workbench.machine import Machine
+from workbench.steps.folder import copy_companions, require_empty
+from workbench.steps.onnx_source import is_large, quantizable
+from workbench.steps.quiet import quietly
+from workbench.steps.results import OnnxResult
+
+
+class CastOnnx(OnnxResult, plugin.Step):
+    name = "cast-onnx"
+    summary = "Weights and arithmetic of an ONNX graph in float16: half the file, faster on GPUs and NPUs."
+    needs = ("onnx", "onnxruntime")
+    takes = ("onnx",)
+    gives = "onnx"
+
+    class Options(plugin.Options):
+        keep_io_types: bool = Field(
+            True, description="Inputs and outputs of the model stay in float32, so that a caller need not change."
+        )
+        op_block_list: tuple[str, ...] = Field(
+            (),
+            description="Operators to leave in float32, such as Softmax, besides those that have no float16 form.",
+        )
+
+    def unsuited(self, device: str, options: Any, machine: Machine) -> str:
+        if device != "cpu" or (machine.computes("fp16") and machine.architecture != "x86_64"):
+            return ""
+        return "On this CPU ONNX Runtime has no float16 kernels: it would widen every value to float32 and back."
+
+    def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
+        """Facts: weights, {dtype: bytes}."""
+        import onnx
+
+        require_empty(into)
+        context.progress(0, 1, "casting to float16")
+        with quietly(), quantizable(source) as model:
+            cast = _float16(onnx.load(str(model)), options)
+            onnx.save(cast, str(into / "model.onnx"), save_as_external_data=is_large(model), location="model.onnx.data")
+        copy_companions(context.model, into)
+        return {"weights": precision(read_onnx(into / "model.onnx"))}
+
+
+def _float16(model: Any, options: CastOnnx.Options) -> Any:
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    return convert_float_to_float16(
+        model,
+        keep_io_types=options.keep_io_types,
+        op_block_list=[*DEFAULT_OP_BLOCK_LIST, *options.op_block_list],
+    )

@@ -1,0 +1,151 @@
+"""Text that goes on: how well a model expects real text, and how it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.generation import left_padded
+from workbench.measurement import Metric
+from workbench.plugin import Answers, Batch, Point, Prepared, Session, Writes
+from workbench.tasks.one_call import OneCall, enough
+from workbench.tasks.tokenizer import UNLIMITED, Tokenizer
+from workbench.tasks.writing import WRITTEN, seconds_of, writer, writing_points
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PERPLEXITY = Metric("perplexity", unit="", better="lower", combine="exp_ratio")
+WINDOW = 512  # tokens of a text that are read; what lies behind is cut off and counted
+PROMPT = 32  # the text goes on from at most so many of its first tokens, and at most half of it
+PROMPTS = 16  # natural prompts that are timed, in turn
+DISTRIBUTIONS = 200  # texts of which the probabilities of the next token are kept, a row as wide as the vocabulary
+
+
+class TextGeneration(OneCall):
+    """Inputs: `input_ids`, `attention_mask`, int64 [length]. Judged on the text itself, which needs no labels.
+
+    kept["nats"]: [n, 2] negative log-likelihood in nats of every token but the first, and how many those are.
+    predicted: the tokens that follow the beginning of each text, greedily.
+    scores: probabilities [m, vocabulary] of what would follow the whole text, of the first DISTRIBUTIONS texts: their
+    divergence from the baseline's stands in the report.
+    """
+
+    name = "text-generation"
+    summary = "Text that goes on from a prompt."
+    auto_class = "AutoModelForCausalLM"
+    columns = {"text": ("text", "prompt", "content", "sentence")}
+    inputs = (("text",),)
+    target = None
+    metrics = (PERPLEXITY,)
+    asks = (Writes,)
+    rows = DISTRIBUTIONS
+    default_data = "starter:sentiment"
+
+    def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
+        enough(rows)
+        return rows
+
+    def processor(self, model: Path) -> Tokenizer:
+        return Tokenizer(model, WINDOW)
+
+    def prepare(self, rows: list[dict[str, Any]], model: Path) -> Prepared:
+        import numpy as np
+
+        tokenizer = self.processor(model)
+        ids = [tokenizer(row)["input_ids"] for row in rows]
+        return Prepared(
+            tensors={
+                "input_ids": ids,
+                "attention_mask": [np.ones_like(text) for text in ids],
+                "keeps_scores": [np.asarray([number < DISTRIBUTIONS], dtype=np.int64) for number in range(len(ids))],
+            },
+            padding={"input_ids": tokenizer.pad, "attention_mask": 0.0},
+            labels=[len(text) - 1 for text in ids],
+            ids=[row["id"] for row in rows],
+            cards=[{"text": row["text"][:1000], "label": None} for row in rows],
+            facts=tokenizer.facts(),
+        )
+
+    def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
+        """Padded on the left: a text must end where the next token begins."""
+        import numpy as np
+
+        texts = [prepared.tensors["input_ids"][i] for i in indices]
+        keeps = np.stack([prepared.tensors["keeps_scores"][i] for i in indices])
+        return {**left_padded(texts, int(prepared.padding["input_ids"])), "keeps_scores": keeps}
+
+    def answer(self, session: Session, batch: Batch) -> Batch:
+        """`logits` of every real token from one call, and `tokens` that follow the beginnings."""
+        logits = session.infer(batch)["logits"]
+        if (nobody := batch["attention_mask"] == 0).any():
+            logits[nobody] = 0  # what a model says to padding is no answer
+        return {"logits": logits, "tokens": writer(session).write(_beginnings(batch), WRITTEN).tokens}
+
+    def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
+        import numpy as np
+
+        logits = outputs["logits"]
+        keeps = batch.get("keeps_scores", np.zeros((len(logits), 1)))[:, 0] > 0
+        counted = [_expected(*row) for row in zip(logits, batch["input_ids"], batch["attention_mask"], strict=True)]
+        last = logits[keeps, -1].astype(np.float32)
+        odds = np.exp(last - last.max(axis=-1, keepdims=True, initial=-np.inf))
+        return Answers(
+            outputs["tokens"].tolist(), odds / odds.sum(axis=-1, keepdims=True), {"nats": np.asarray(counted)}
+        )
+
+    def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
+        return {"perplexity": answers.kept["nats"]}
+
+    def time(self, session: Session, batch: Batch) -> dict[str, float]:
+        return seconds_of(writer(session), batch)
+
+    def points(
+        self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
+    ) -> list[Point]:
+        """Prompts of natural length; then for each length and batch the first token and those after it, apart."""
+        pad, texts = int(prepared.padding["input_ids"]), prepared.tensors["input_ids"]
+        natural = [left_padded([_beginning(texts[i])], pad) for i in order[:PROMPTS]]
+        limit = (prepared.facts.get("position_limit") or UNLIMITED) - WRITTEN
+        exact = {
+            (length, size): [left_padded(_of_length(texts, order, length, size, start), pad) for start in range(2)]
+            for length in sequences if length <= limit for size in batches
+        }  # fmt: skip
+        return writing_points(natural, exact)
+
+
+def _beginning(text: np.ndarray) -> np.ndarray:
+    return text[: max(1, min(PROMPT, len(text) // 2))]
+
+
+def _beginnings(batch: Batch) -> Batch:
+    ids, mask = batch["input_ids"], batch["attention_mask"] > 0
+    texts = [row[real] for row, real in zip(ids, mask, strict=True)]
+    return left_padded([_beginning(text) for text in texts], int(ids[~mask][0]) if (~mask).any() else 0)
+
+
+def _expected(logits: np.ndarray, ids: np.ndarray, mask: np.ndarray) -> tuple[float, int]:
+    """Nats and tokens: -log p of every real token but the first, given those before it."""
+    import numpy as np
+
+    text, said = ids[mask > 0][1:], logits[mask > 0][:-1]
+    top = said.max(axis=-1, initial=-np.inf)
+    whole = np.log(np.exp(said - top[:, None]).sum(axis=-1, dtype=np.float64)) + top
+    return float((whole - said[np.arange(len(text)), text]).sum()), len(text)
+
+
+def _of_length(
+    texts: Sequence[np.ndarray], order: Sequence[int], length: int, size: int, start: int
+) -> list[np.ndarray]:
+    """`size` prompts of exactly `length` real tokens, made of texts joined in `order`."""
+    import numpy as np
+
+    found, at = [], start * 7
+    for _ in range(size):
+        joined: list[np.ndarray] = []
+        while sum(map(len, joined)) < length:
+            joined.append(texts[order[at % len(order)]])
+            at += 1
+        found.append(np.concatenate(joined)[:length])
+    return found
