@@ -20,6 +20,7 @@ from workbench.steps.writing import parts
 
 class ExportOnnx(OnnxResult, plugin.Step):
     name = "export-onnx"
+    version = 2
     summary = "Writes the model as an ONNX graph in float32; batch and sequence may change from call to call."
     needs = ("transformers", "torch", "onnx", "onnxscript", "onnxruntime")
     takes = ("transformers",)
