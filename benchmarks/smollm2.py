@@ -44,13 +44,16 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument("model", nargs="?", type=Path, help="the folder that --make has filled")
     asked.add_argument("--texts", type=Path, help="plain text, one document a line")
+    asked.add_argument("--recipes", nargs="+", default=[], help="besides the baseline; without: all")
+    asked.add_argument("--seconds", type=int, default=240, help="of interleaved rounds, at most")
+    asked.add_argument("--name", default="smollm2", help="of the files written")
     asked.add_argument("--make", type=Path, metavar="FOLDER")
     asked.add_argument("--gguf", type=Path)
     said = asked.parse_args()
     if said.make:
         make(said.make, said.gguf)
     else:
-        measure(said.model, said.texts)
+        measure(said.model, said.texts, said.recipes, said.name, said.seconds)
 
 
 def make(folder: Path, gguf: Path) -> None:
@@ -67,12 +70,14 @@ def make(folder: Path, gguf: Path) -> None:
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
 
 
-def measure(model: Path, texts: Path) -> None:
+def measure(model: Path, texts: Path, chosen: list[str], named: str, seconds: int) -> None:
+    MEASURE["time_cap_s"] = seconds
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         names = RECIPES + (BF16 if this_machine().computes("bf16") else ())
-        baseline, *others = [_recipe(place, one) for one in names]
-        others.append(_recipe(place, INT4[1], INT4[0], INT4[2]))
+        baseline, *others = [_recipe(place, one) for one in (names[0], *(chosen or names[1:]))]
+        if not chosen:
+            others.append(_recipe(place, INT4[1], INT4[0], INT4[2]))
         asked = ["compare", str(model), "--task", "text-generation", "--data", str(_table(place, texts)), "--n",
                  str(TEXTS), "--baseline", str(baseline), "--out", str(place / "out"), "--json"]  # fmt: skip
         asked += [word for one in others for word in ("-r", str(one))]
@@ -80,8 +85,8 @@ def measure(model: Path, texts: Path) -> None:
         if done.returncode not in (0, 1):  # 1: a recipe failed, and its row says so
             raise SystemExit(done.returncode)
     report = json.loads(done.stdout)
-    (RESULTS / "smollm2.json").write_text(json.dumps(report, indent=1))
-    (RESULTS / "smollm2.md").write_text(_text(report, texts.name))
+    (RESULTS / f"{named}.json").write_text(json.dumps(report, indent=1))
+    (RESULTS / f"{named}.md").write_text(_text(report, texts.name))
 
 
 def _recipe(place: Path, shelf: str, name: str = "", options: dict[str, Any] | None = None) -> Path:
