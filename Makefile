@@ -1,10 +1,11 @@
 # try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, fast tests
+# app: the web page at home   space: the folder that a Hugging Face Space is made of
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SUM := $(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEV_SUM := $(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: try test check clean
+.PHONY: try test check app space clean
 
 try: .venv/ready-$(SUM)
 	$(BIN)/workbench try
@@ -17,6 +18,12 @@ check: .venv/ready-dev-$(DEV_SUM)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow" -x
+
+app: .venv/ready-$(SUM)
+	$(BIN)/python app.py
+
+space:
+	$(PYTHON) Space/build.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
