@@ -39,7 +39,7 @@ def make_clip(folder: Path) -> Path:
 
 
 def make_siglip(folder: Path) -> Path:
-    """ONNX Runtime refuses its file when it is fused."""
+    """Fused, it has a product that ONNX Runtime refuses."""
     import torch
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 

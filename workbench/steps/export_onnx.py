@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import Field
 from workbench import plugin
 from workbench.graph import read_onnx
 from workbench.steps.folder import copy_companions, require_empty
-from workbench.steps.loaded import load_model, traced
+from workbench.steps.loaded import load_model
 from workbench.steps.quiet import quietly
 from workbench.steps.results import OnnxResult
 from workbench.steps.writing import parts
@@ -19,6 +20,7 @@ from workbench.steps.writing import parts
 
 class ExportOnnx(OnnxResult, plugin.Step):
     name = "export-onnx"
+    version = 2
     summary = "Writes the model as an ONNX graph in float32; batch and sequence may change from call to call."
     needs = ("transformers", "torch", "onnx", "onnxscript", "onnxruntime")
     takes = ("transformers",)
@@ -36,26 +38,18 @@ class ExportOnnx(OnnxResult, plugin.Step):
         )
 
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
-        """Facts: opset, operators, and `unfused`: why a file that should be fused for the CPU is not. Raises
-        WorkbenchError where the model cannot be loaded."""
+        """Facts: opset, operators. Raises WorkbenchError where the model cannot be loaded."""
         require_empty(into)
         context.progress(0, 3, "loading the model")
         with quietly():
             model = load_model(source, context)
             context.progress(1, 3, "tracing and converting")
-            self._export(model, context, options).save_pretrained(into)
-            why = _refusal(into / "model.onnx", traced(context, model)) if options.fusions == "cpu" else ""
-            if why:
-                context.progress(2, 3, "again, without fusions")
-                shutil.rmtree(into)
-                into.mkdir()
-                plain = options.model_copy(update={"fusions": "none"})
-                self._export(model, context, plain).save_pretrained(into)
+            exported = self._export(model, context, options)
+            context.progress(2, 3, "writing")
+            exported.save_pretrained(into)
         copy_companions(context.model, into)
         graph = read_onnx(into / "model.onnx")
-        return {"opset": graph.facts["opsets"].get("ai.onnx"), "operators": graph.operators} | (
-            {"unfused": f"ONNX Runtime refuses the fused file: {why}"} if why else {}
-        )
+        return {"opset": graph.facts["opsets"].get("ai.onnx"), "operators": graph.operators}
 
     @staticmethod
     def _export(model: Any, context: plugin.StepContext, options: Options) -> Any:
@@ -70,24 +64,24 @@ class ExportOnnx(OnnxResult, plugin.Step):
             ort_fusions=None if options.fusions == "none" else options.fusions,
         )
         exporter: Any = OnnxExporter()
-        made = {name: exporter.export(part, taken, config=config).components["model"]
-                for name, (part, taken) in parts(model, context).items()}  # fmt: skip
+        with _batches_put_back():
+            made = {name: exporter.export(part, taken, config=config).components["model"]
+                    for name, (part, taken) in parts(model, context).items()}  # fmt: skip
         return ExportedModel(made, exporter.export_format, config=model.config)
 
 
-def _refusal(path: Path, inputs: dict[str, Any]) -> str:
-    """What ONNX Runtime says against a call of this file with the traced inputs, or "". A fusion may fit a model badly
-    (transformers 5.23 fuses a product of matrices in SigLIP into one of batches). A file that takes more than these
-    inputs, a cache, is only loaded."""
-    import onnxruntime
+@contextmanager
+def _batches_put_back() -> Iterator[None]:
+    """Meanwhile transposed batches fused into a product of matrices become a Transpose again for the CPU, too, where
+    ONNX Runtime refuses them (microsoft/onnxscript#3156): transformers 5.23 does it for CUDA and DirectML only, and
+    files of SigLIP and of SmolLM2 did not run."""
+    from transformers.exporters import onnxruntime_fusions
 
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4
+    fusions: Any = onnxruntime_fusions
+    steps = fusions._STEPS
+    repair = fusions._untranspose_batch_matmuls
+    fusions._STEPS = tuple((step, (*on, "cpu") if step is repair else on) for step, on in steps)
     try:
-        session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-        wanted = [one.name for one in session.get_inputs()]
-        if all(name in inputs for name in wanted):
-            session.run(None, {name: inputs[name].numpy() for name in wanted})
-    except Exception as error:  # onnxruntime's own errors have no common class
-        return str(error).strip().splitlines()[0][:300]
-    return ""
+        yield
+    finally:
+        fusions._STEPS = steps
