@@ -33,10 +33,12 @@ def test_from_the_first_paint_to_a_recipe_file_that_verifies(small: Small, home:
         page.locator(".steps").wait_for(timeout=60_000)
         page.wait_for_url("**run=**", wait_until="commit")
         page.reload()
+        page.get_by_role("tab", name="Run", selected=True).wait_for(timeout=10_000)
         page.get_by_role("tab", name="Compare", selected=True).wait_for(timeout=180_000)
+        page.get_by_text("Two variants against").wait_for()
         page.get_by_role("tab", name="Take it with you").click()
         with page.expect_download() as download:
-            page.get_by_role("button", name="Recipe file").click()
+            page.locator("a[download$='.yaml']:visible").first.click()
         file = tmp_path / "taken.yaml"
         download.value.save_as(file)
         assert not page.said, page.said

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import bench
 from workbench.errors import RequestError, WorkbenchError
 from workbench.faces import snippets
+from workbench.faces.web.parts import html
 from workbench.faces.web.parts.plan_card import plan_card
 from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.parts.recipe_cards import recipe_cards
@@ -137,15 +138,17 @@ def build(store: Store) -> dict[str, gr.components.Component]:
                 target = gr.Dropdown([one["name"] for one in bench.targets()], value="this-machine", label="Target")
             recipes = gr.Dropdown(shelf, value=[], multiselect=True, label="Recipes", info="None: the first choices")
             quick = gr.Checkbox(False, label="Quick: 500 examples and 20 s of timing; intervals are wider")
-            gr.HTML(f'<div class="workbench part">{machine_line()}</div>')
+            html(machine_line())
             with gr.Accordion("What is on the shelf", open=False):
-                shelf_html = gr.HTML(f'<div class="workbench part">{cards("")}</div>')
+                shelf_html = html(cards(""))
         with gr.Column(scale=1, min_width=320):
-            plan = gr.HTML(f'<div class="workbench part">{EMPTY}</div>')
+            plan = html(EMPTY)
             with gr.Row():
                 show = gr.Button("Show the plan")
                 run = gr.Button("Run", variant="primary")
-            command = gr.Code("", label="The same as a command", language="shell", interactive=False)
+            command = gr.Code(
+                "", label="The same as a command", language="shell", interactive=False, lines=1, wrap_lines=True
+            )
     return {"model": model, "task": task, "data": data, "n": n, "fields": fields, "bar": bar, "target": target,
             "recipes": recipes, "quick": quick, "plan": plan, "show": show, "run": run, "command": command,
             "shelf": shelf_html}  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import bench
 from workbench.errors import WorkbenchError
+from workbench.faces.web.parts import html
 from workbench.faces.web.parts.problem import problem
 from workbench.report.html import body
 from workbench.store import RunRecord, Store
@@ -46,9 +47,13 @@ def rows(record: RunRecord | None, store: Store) -> list[str]:
 
 
 def build() -> dict[str, gr.components.Component]:
-    import gradio as gr
 
-    return {"screen": gr.HTML(f'<div class="workbench part">{shown(None, Store())}</div>', js_on_load=LIVELY)}
+    return {
+        "screen": html(
+            shown(None, Store()),
+            js_on_load=LIVELY,
+        )
+    }
 
 
 LIVELY = "const live = () => window.workbench?.enliven?.(element); live(); watch('value', live);"

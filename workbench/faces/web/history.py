@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING
 
 from workbench import words
+from workbench.faces.web.parts import html
 from workbench.faces.web.visitors import Visitors
 from workbench.report.markup import e, table
 
@@ -36,4 +37,7 @@ def _when(seconds: float) -> str:
 def build() -> dict[str, gr.components.Component]:
     import gradio as gr
 
-    return {"screen": gr.HTML(f'<div class="workbench part">{EMPTY}</div>'), "again": gr.Button("Refresh")}
+    return {
+        "screen": html(EMPTY),
+        "again": gr.Button("Refresh"),
+    }

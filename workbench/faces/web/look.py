@@ -31,8 +31,9 @@ VARIABLES = {
 PLAIN = {
     "block_radius": "4px", "input_radius": "4px", "button_large_radius": "4px", "button_medium_radius": "4px",
     "button_small_radius": "4px", "checkbox_border_radius": "3px", "block_shadow": "none", "input_shadow": "none",
-    "button_primary_shadow": "none", "button_secondary_shadow": "none", "block_border_width": "0px", "input_border_width": "1px",
-    "block_padding": "0px", "form_gap_width": "16px", "button_large_text_size": "14px", "layout_gap": "16px", "block_title_text_weight": "400", "block_label_text_weight": "400",
+    "button_primary_shadow": "none", "button_secondary_shadow": "none", "block_border_width": "0px",
+    "input_border_width": "1px", "block_padding": "0px", "form_gap_width": "16px", "button_large_text_size": "14px",
+    "layout_gap": "16px", "block_title_text_weight": "400", "block_label_text_weight": "400",
 }  # fmt: skip
 
 

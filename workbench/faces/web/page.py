@@ -12,6 +12,7 @@ from workbench.errors import WorkbenchError
 from workbench.faces.web import api, choose, compare, history, run, take
 from workbench.faces.web.api import told
 from workbench.faces.web.choose import Choice
+from workbench.faces.web.parts import html, part
 from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
@@ -24,11 +25,6 @@ MAST = (
     "</header>"
 )
 FORM = ("model", "task", "data", "fields", "n", "bar", "target", "recipes", "quick")
-
-
-def part(markup: str) -> str:
-    """In the report's classes."""
-    return f'<div class="workbench part">{markup}</div>'
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
     with gr.Blocks(title="Optimization Workbench", analytics_enabled=False, fill_width=True) as demo:
         visitor = gr.BrowserState("", storage_key="workbench-visitor")
         current = gr.Textbox("", visible="hidden", label="Run")  # a State does not reach the page's own script
-        gr.HTML(part(MAST))
+        html(MAST)
         with gr.Tabs(selected="compare") as tabs:
             with gr.Tab("Choose", id="choose"):
                 form = choose.build(store)
@@ -80,8 +76,8 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
                 running = run.build()
             with gr.Tab("Compare", id="compare"):
                 compared = compare.build()
-            with gr.Tab("Take it with you", id="take"):
-                taken = take.build()
+            with gr.Tab("Take it with you", id="take") as taking:
+                taken = take.build() | {"tab": taking}
             with gr.Tab("History", id="history"):
                 earlier = history.build()
         timer = gr.Timer(POLL, active=False)
@@ -158,12 +154,11 @@ def _wire(
 
     def texts(row: str | None, run_id: str, who: str) -> tuple[Any, ...]:
         record = page.record(run_id, who)
-        files = [gr.update(value=None)] * len(take.SMALL)
         if not record or not row:
-            return ("", "", "", *files, gr.update(value=None, visible=False))
+            return "", "", "", None, gr.update(value=None, visible=False)
         with told():
-            files = [gr.update(value=str(take.file_of(record, row, kind, page.store))) for kind in take.SMALL]
-            return (*take.texts(record, row, page.store), *files, gr.update(value=None, visible=False))
+            files = [str(take.file_of(record, row, kind, page.store)) for kind in take.SMALL]
+            return (*take.texts(record, row, page.store), files, gr.update(value=None, visible=False))
 
     def pack(row: str | None, run_id: str, who: str) -> Any:
         with told():
@@ -186,7 +181,9 @@ def _wire(
     running["cancel"].click(stop, [current, visitor], state, **private)
     running["resume"].click(again, [current, visitor], state, **private)
     running["link"].click(None, None, None, js="() => { window.workbench.copyLink(); }")
-    lines = [taken[name] for name in ("yaml", "python", "command", *take.SMALL, "model")]
+    lines = [taken[name] for name in ("yaml", "python", "command", "files", "model")]
     taken["pack"].click(pack, [taken["row"], current, visitor], taken["model"], api_visibility="private")
-    taken["row"].change(texts, [taken["row"], current, visitor], lines, **private)
+    chosen = [taken["row"], current, visitor]
+    taken["row"].change(texts, chosen, lines, **private)
+    taken["tab"].select(texts, chosen, lines, **private)  # buttons of a tab that was never open miss what came before
     earlier["again"].click(lambda who: part(history.shown(who, page.visitors)), visitor, earlier["screen"], **private)

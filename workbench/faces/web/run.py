@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from workbench.faces.web.parts import stepper
+from workbench.faces.web.parts import html, stepper
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
@@ -50,7 +50,7 @@ def title(record: RunRecord | None, watching: Watching) -> str:
 def build() -> dict[str, gr.components.Component]:
     import gradio as gr
 
-    screen = gr.HTML(f'<div class="workbench part">{EMPTY}</div>')
+    screen = html(EMPTY)
     with gr.Row():
         cancel = gr.Button("Cancel", visible=False)
         resume = gr.Button("Resume", visible=False)

@@ -65,12 +65,14 @@ def build() -> dict[str, gr.components.Component]:
     row = gr.Dropdown([], label="Row", info="The rows that finished")
     with gr.Row():
         with gr.Column():
-            yaml = gr.Code("", language="yaml", label="Recipe file", interactive=False)
+            yaml = gr.Code("", language="yaml", label="Recipe file", interactive=False, max_lines=32, wrap_lines=True)
         with gr.Column():
-            python = gr.Code("", language="python", label="In Python", interactive=False)
-            command = gr.Code("", language="shell", label="The comparison as a command", interactive=False)
-    with gr.Row():
-        titles = {"recipe": "Recipe file", "report": "Report", "notebook": "Notebook", "model": "Model as zip"}
-        buttons = {kind: gr.DownloadButton(title, visible=kind != "model") for kind, title in titles.items()}
-        pack = gr.Button("Pack the model's files")
-    return {"row": row, "yaml": yaml, "python": python, "command": command, "pack": pack, **buttons}
+            python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
+            command = gr.Code(
+                "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
+            )
+    files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
+    pack = gr.Button("Pack the model's files as zip")
+    model = gr.File(None, interactive=False, label="The optimized model", visible=False)
+    return {"row": row, "yaml": yaml, "python": python, "command": command, "files": files, "pack": pack,
+            "model": model}  # fmt: skip
