@@ -7,45 +7,32 @@ Writes docs/results/image-starter.{md,json}. Says how many rounds other load dis
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 
 RESULTS = Path(__file__).parent.parent / "docs/results"
 
 
 def main() -> None:
+    from workbench import bench
+
+    names = [one.name for one in bench.shelf() if one.shelf and "image-classification" in one.shelf.tasks]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_HOME"] = folder + "/home"
         start = time.monotonic()
-        report = _compare(Path(folder) / "out")
+        report = compared(["starter:fashion", "--out", folder + "/out"], names)
         text = _text(report, time.monotonic() - start)
         print(text)
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "image-starter.md").write_text(text)
         shutil.copy(Path(folder) / "out/report.json", RESULTS / "image-starter.json")
-
-
-def _compare(out: Path) -> dict[str, Any]:
-    """The report of comparing every recipe that is said to suit pictures."""
-    from workbench import bench
-
-    names = [one.name for one in bench.shelf() if one.shelf and "image-classification" in one.shelf.tasks]
-    words = ["compare", "starter:fashion", "--json", "--out", str(out)]
-    words += [word for name in names for word in ("-r", name)]
-    done = subprocess.run([sys.executable, "-m", "workbench", *words], stdout=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):  # 1: a recipe failed, and its row says so
-        raise SystemExit(done.returncode)
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
 
 
 def _text(report: dict[str, Any], seconds: float) -> str:

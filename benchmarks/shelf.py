@@ -8,14 +8,11 @@ Writes docs/results/shelf.md. What this machine lacks is listed there with the r
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
+from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 
 RESULTS = Path(__file__).parent.parent / "docs/results"
@@ -29,23 +26,13 @@ def main() -> None:
     wanted = [one.name for one in bench.shelf() if one.shelf and TASK in one.shelf.tasks and not one.shelf.first_choice]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_HOME"] = folder + "/home"
-        report = _compare(wanted, Path(folder) / "out")
+        report = compared(["starter:sentiment", "--n", str(N), "--out", folder + "/out"], wanted)
     text = "\n".join([
         "# The rest of the shelf on the starter's text classifier", "", machine_line(), "",
         catalog.renderer("md").render(report, {}), "", "Made by `python -m benchmarks.shelf`.", "",
     ])  # fmt: skip
     (RESULTS / "shelf.md").write_text(text)
     print(text)
-
-
-def _compare(names: list[str], out: Path) -> dict[str, Any]:
-    words = ["compare", "starter:sentiment", "--n", str(N), "--json", "--out", str(out)]
-    words += [word for name in names for word in ("-r", name)]
-    done = subprocess.run([sys.executable, "-m", "workbench", *words], stdout=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):  # 1: a recipe failed, and its row says so
-        raise SystemExit(done.returncode)
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
 
 
 if __name__ == "__main__":

@@ -14,14 +14,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 from workbench import words
 from workbench.machine import this_machine
@@ -78,13 +77,9 @@ def measure(model: Path, texts: Path, chosen: list[str], named: str, seconds: in
         baseline, *others = [_recipe(place, one) for one in (names[0], *(chosen or names[1:]))]
         if not chosen:
             others.append(_recipe(place, INT4[1], INT4[0], INT4[2]))
-        asked = ["compare", str(model), "--task", "text-generation", "--data", str(_table(place, texts)), "--n",
-                 str(TEXTS), "--baseline", str(baseline), "--out", str(place / "out"), "--json"]  # fmt: skip
-        asked += [word for one in others for word in ("-r", str(one))]
-        done = subprocess.run([sys.executable, "-m", "workbench", *asked], stdout=subprocess.PIPE, text=True)
-        if done.returncode not in (0, 1):  # 1: a recipe failed, and its row says so
-            raise SystemExit(done.returncode)
-    report = json.loads(done.stdout)
+        asked = [str(model), "--task", "text-generation", "--data", str(_table(place, texts)), "--n", str(TEXTS),
+                 "--baseline", str(baseline), "--out", str(place / "out")]  # fmt: skip
+        report = compared(asked, map(str, others))
     (RESULTS / f"{named}.json").write_text(json.dumps(report, indent=1))
     (RESULTS / f"{named}.md").write_text(_text(report, texts.name))
 

@@ -12,7 +12,6 @@ import io
 import itertools
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 
 RESULTS = Path(__file__).parent.parent / "docs/results"
@@ -136,11 +136,7 @@ def _write(path: Path, rows: Iterator[dict[str, Any]]) -> Path:
 def _compare(task: str, title: str, said: str, model: Path, data: Path, folder: Path) -> None:
     from workbench import catalog
 
-    words = [word for name in RECIPES for word in ("-r", name)]
-    command = [sys.executable, "-m", "workbench", "compare", str(model), "--data", str(data), "--task", task,
-               "--out", str(folder / task), "--json", *words]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    report = json.loads(done.stdout)
+    report = compared([str(model), "--data", str(data), "--task", task, "--out", str(folder / task)], RECIPES)
     text = "\n".join([
         f"# {title}", "", said.format(n=report["data"]["evaluation"]["n"]), "", machine_line(), "",
         catalog.renderer("md").render(report, {}), "", "Made by `python -m benchmarks.tasks_text`.", "",
