@@ -93,6 +93,11 @@ def test_a_hub_model_is_found_without_its_weights(hub: HubServer) -> None:
     assert not hub.downloads("model.safetensors")
 
 
+def test_a_list_beside_config_json_is_no_fault_of_a_model(hub: HubServer) -> None:
+    hub.add("org/model", model_files() | {"data_config.json": b'[{"name": "pairs.jsonl.gz", "weight": 1}]'})
+    assert find_model("org/model").config["model_type"] == "bert"
+
+
 def test_onnx_files_come_along_only_when_they_are_asked_for(hub: HubServer) -> None:
     hub.add("org/model", model_files())
     paths = [file.path for file in find_model("org/model", formats=("onnx",)).files]
@@ -134,6 +139,7 @@ def test_shards_are_taken_and_a_second_copy_of_the_weights_is_not(hub: HubServer
         ("org/pickle", "safetensors"),
         ("org/custom", "auto_map"),
         ("org/nested", "auto_map in tokenizer_config.json"),
+        ("org/listed", "auto_map in data_config.json"),
         ("org/kernel", "_implementation"),
         ("org/bare", "no config.json"),
         ("org/adapter", "merge_and_unload"),
@@ -151,6 +157,7 @@ def test_a_model_that_cannot_be_used_is_refused_in_three_sentences(hub: HubServe
     hub.add("org/pickle", {"config.json": good["config.json"], "pytorch_model.bin": b"pickle"})
     hub.add("org/custom", model_files(auto_map={"AutoModel": "modeling_own.Model"}))
     hub.add("org/nested", good | {"tokenizer_config.json": b'{"deep": [{"auto_map": {"AutoTokenizer": ["x", null]}}]}'})
+    hub.add("org/listed", good | {"data_config.json": b'[{"auto_map": "modeling_own.Model"}]'})
     hub.add("org/kernel", model_files(_attn_implementation="somebody/kernels"))
     hub.add("org/bare", {"model.safetensors": safetensors()})
     hub.add("org/adapter", {"adapter_config.json": b"{}", "adapter_model.safetensors": safetensors()})

@@ -118,20 +118,27 @@ def _asks_for_code(value: Any, depth: int = 0) -> str:
     return ""
 
 
-def parse_config(path: str, content: bytes, name: str) -> dict[str, Any]:
+def parse_json(path: str, content: bytes, name: str) -> Any:
+    """Raises RequestError for what is no JSON."""
     try:
-        config = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{path} of `{name}` is not valid JSON.", f"{str(error)[:200]}.") from error
+
+
+def parse_config(path: str, content: bytes, name: str) -> dict[str, Any]:
+    """Raises RequestError for what is no JSON object."""
+    config = parse_json(path, content, name)
     if not isinstance(config, dict):
         raise RequestError(f"{path} of `{name}` is not a JSON object.", "", "Check that this is a model folder.")
     return config
 
 
 def checked_config(paths: Iterable[str], read: Callable[[str], bytes], name: str) -> dict[str, Any]:
-    """config.json, after every top-level `…config.json` was looked through for code."""
-    documents = {
-        path: parse_config(path, read(path), name) for path in paths if "/" not in path and path.endswith("config.json")
-    }
-    refuse_code(documents.items(), name)
-    return documents["config.json"]
+    """config.json, after every top-level `…config.json` was looked through for code. Some hold lists, such as the
+    data_config.json of sentence-transformers."""
+    config = parse_config("config.json", read("config.json"), name)
+    others = [path for path in paths if "/" not in path and path.endswith("config.json") and path != "config.json"]
+    documents = [(path, parse_json(path, read(path), name)) for path in others]
+    refuse_code([("config.json", config), *documents], name)
+    return config
