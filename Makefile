@@ -1,22 +1,35 @@
 # try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, fast tests
+# app: the web page at home   space: the folder that a Hugging Face Space is made of
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SUM := $(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEV_SUM := $(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: try test check clean
+.PHONY: try test browser check app space clean
 
 try: .venv/ready-$(SUM)
 	$(BIN)/workbench try
 
-test: .venv/ready-dev-$(DEV_SUM)
+test: .venv/ready-dev-$(DEV_SUM) browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The tests of the page drive a real browser: Chromium of the machine, else Debian's (asked for as root or with sudo).
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+		root=$$([ "$$(id -u)" = 0 ] || echo sudo); $$root apt-get update -q && \
+		$$root apt-get install -y -q --no-install-recommends chromium; }
 
 check: .venv/ready-dev-$(DEV_SUM)
 	$(BIN)/ruff format --check workbench tests benchmarks examples
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m "not slow" -x
+
+app: .venv/ready-$(SUM)
+	$(BIN)/python app.py
+
+space:
+	$(PYTHON) Space/build.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -299,10 +299,10 @@ def render(run: str, format: str, store: Store | None = None) -> str:
 def recipe_file(run: str, row: str, store: Store | None = None) -> Path:
     """The recipe file of one row."""
     store = store or Store()
-    path = store.run_folder(store.run(run).id) / "recipes" / f"{row}.yaml"
-    if not path.is_file():
+    found = {path.stem: path for path in (store.run_folder(store.run(run).id) / "recipes").glob("*.yaml")}
+    if row not in found:
         raise RequestError(f"There is no recipe file for {row!r}.", "The row is not there or did not finish.", "")
-    return path
+    return found[row]
 
 
 def check_out(out: Path) -> None:

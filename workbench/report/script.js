@@ -1,10 +1,9 @@
 // Comfort only: every figure and text of the page is there without this.
-(() => {
-  const root = document.documentElement;
-  const page = document.querySelector(".workbench");
-  const all = (selector, from = page) => [...from.querySelectorAll(selector)];
+window.workbench = window.workbench || {};
 
-  // theme: the system's, or what was asked for
+// theme: the system's, or what was asked for. Only the page that stands alone has a button for it.
+window.workbench.themed = page => {
+  const root = document.documentElement;
   const themes = ["auto", "light", "dark"];
   const button = page.querySelector(".theme");
   let theme = new URLSearchParams(location.search).get("theme");
@@ -17,6 +16,11 @@
   };
   show(theme);
   if (button) { button.hidden = false; button.onclick = () => show(themes[(themes.indexOf(theme) + 1) % 3]); }
+};
+
+// copying, flips and selection inside `page`, as often as its markup is new
+window.workbench.enliven = page => {
+  const all = (selector, from = page) => [...from.querySelectorAll(selector)];
 
   // copy
   all(".copy").forEach(one => {
@@ -54,8 +58,14 @@
   };
   all(".board tr[data-row]:not(.out)").forEach(row => {
     const name = row.querySelector(".id");
+    if (name.querySelector("button")) return;
     name.innerHTML = `<button type="button">${name.innerHTML}</button>`;
     row.classList.add("live");
     row.onclick = () => select(row);
   });
-})();
+};
+
+if (document.body?.classList.contains("workbench")) {
+  window.workbench.themed(document.body);
+  window.workbench.enliven(document.body);
+}

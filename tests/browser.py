@@ -1,0 +1,79 @@
+"""A real browser and a real server of the page, for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--no-first-run")  # fmt: skip
+LAUNCH = """
+import sys
+from workbench.faces.web import launch
+launch(port=int(sys.argv[1]), shared=sys.argv[2] == "shared")
+"""
+
+
+def executable() -> str:
+    """Raises AssertionError where no Chromium is installed: a missing browser is no reason to skip."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    assert found, f"none of {', '.join(NAMES)} is installed"
+    return found
+
+
+@contextmanager
+def served(home: Path, log: Path, shared: bool = False) -> Iterator[str]:
+    """The page's address. The server ends with the block."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port = door.getsockname()[1]
+    env = os.environ | {"WORKBENCH_HOME": str(home), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+    with log.open("w") as out:
+        server = subprocess.Popen([sys.executable, "-c", LAUNCH, str(port), "shared" if shared else "own"], env=env,
+                                  stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+    try:
+        yield _answering(f"http://127.0.0.1:{port}/", server, log)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _answering(address: str, server: subprocess.Popen[Any], log: Path) -> str:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return address
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"the server does not answer: {log.read_text()}")
+
+
+@contextmanager
+def opened(width: int = 1280, dark: bool = False) -> Iterator[Any]:
+    """A page of a fresh browser, with what its console said against us in `page.said`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=executable(), args=list(FLAGS))
+        context = browser.new_context(viewport={"width": width, "height": 900},
+                                      color_scheme="dark" if dark else "light", accept_downloads=True)  # fmt: skip
+        page = context.new_page()
+        page.said = []
+        page.on("console", lambda one: page.said.append(one.text) if one.type == "error" else None)
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        try:
+            yield page
+        finally:
+            browser.close()

@@ -1,0 +1,58 @@
+"""The second screen: a run while it goes on. It is read from the store, so that any page shows the same."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from workbench.faces.web.parts import html, stepper
+from workbench.faces.web.visitors import Visitors
+from workbench.faces.web.watching import Watching
+from workbench.report.markup import e
+from workbench.store import RunRecord
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+EMPTY = (
+    '<p class="empty">Nothing runs. Choose a model and press Run: the work goes on outside this page, which may be '
+    "closed, reloaded or opened elsewhere by its link.</p>"
+)
+ALIVE = ("waiting", "running", "cancelling")
+
+
+def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: Watching) -> str:
+    """Markup of the whole screen."""
+    if record is None:
+        return EMPTY + f"<h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}"
+    board, variants, log = watching.of(record.id)
+    place = visitors.place(record.id)
+    lines = e("\n".join(log)) or "Nothing yet."
+    return (
+        f'<div class="verdict"><h1>{e(stepper.headline(board, place))}</h1><p class="note">{e(record.title)}. You may '
+        "close this page; its link finds the run again.</p></div>"
+        f"{stepper.facts(board, time.time(), place)}{stepper.bar(board)}"
+        f"{stepper.failures(board)}"
+        f'<div class="two"><div><h2>Variants</h2>{stepper.stepper(board, variants)}</div>'
+        f"<div><h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}<h2>Log</h2>"
+        f'<pre class="log" tabindex="0" role="region" aria-label="Log">{lines}</pre></div></div>'
+    )
+
+
+def title(record: RunRecord | None, watching: Watching) -> str:
+    """For the tab: `37 %`, or how it ended."""
+    if record is None:
+        return ""
+    board, _, _ = watching.of(record.id)
+    return f"{stepper.share(board):.0%}" if record.status in ALIVE else stepper.headline(board)
+
+
+def build() -> dict[str, gr.components.Component]:
+    import gradio as gr
+
+    screen = html(EMPTY)
+    with gr.Row():
+        cancel = gr.Button("Cancel", visible=False)
+        resume = gr.Button("Resume", visible=False)
+        link = gr.Button("Copy link")
+    return {"screen": screen, "cancel": cancel, "resume": resume, "link": link}

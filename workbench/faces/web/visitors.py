@@ -1,0 +1,74 @@
+"""Who asks, and whose a run is. At home everything belongs to whoever sits there; on a shared server to its owner."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.errors import RequestError
+from workbench.store import RunRecord, Store, write_whole
+
+OWNER = "owner.json"  # beside a run's other files
+
+
+@dataclass(frozen=True)
+class Visitors:
+    """`shared`: several people use this server and must not see each other's runs."""
+
+    store: Store
+    shared: bool = False
+
+    def new(self) -> str:
+        """A name that nobody can guess; the browser keeps it, sealed by the server."""
+        return secrets.token_urlsafe(24)
+
+    def claim(self, run: str, visitor: str) -> None:
+        """The run belongs to whoever asked for it; who asks for the same shares it."""
+        path = self._file(run)
+        owners = self._owners(run)
+        if visitor not in owners:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, json.dumps([*owners, visitor]))
+
+    def may_see(self, run: str, visitor: str) -> bool:
+        return not self.shared or (bool(visitor) and visitor in self._owners(run))
+
+    def own(self, run: str | None, visitor: str) -> RunRecord:
+        """The run, whole. Raises RequestError, the same for a run that is not there and for somebody else's."""
+        why = "It may have been cleaned up, or belong to somebody else."
+        unknown = RequestError("There is no such run here.", why, "")
+        if not run:
+            raise unknown
+        try:
+            record = self.store.run(run)
+        except RequestError:
+            raise unknown from None
+        if not self.may_see(record.id, visitor):
+            raise unknown
+        return record
+
+    def runs(self, visitor: str) -> list[RunRecord]:
+        """Newest first, one's own only."""
+        return [one for one in self.store.runs() if self.may_see(one.id, visitor)]
+
+    def queue(self, visitor: str) -> list[tuple[str, str, bool]]:
+        """[(title, "running" or "waiting", own)] in the order in which they measure."""
+        alive = [one for one in self.store.runs() if one.status in ("running", "waiting")]
+        ordered = sorted(alive, key=lambda one: (one.status != "running", one.created))
+        return [(one.title, one.status, self.may_see(one.id, visitor)) for one in ordered]
+
+    def place(self, run: str) -> int:
+        """Of a run that waits, from 1 on; 0 for one that does not."""
+        alive = [one for one in self.store.runs() if one.status in ("running", "waiting")]
+        ordered = sorted(alive, key=lambda one: (one.status != "running", one.created))
+        places = {one.id: number for number, one in enumerate(ordered)}
+        return places.get(run, 0)
+
+    def _file(self, run: str) -> Path:
+        return self.store.run_folder(run) / OWNER
+
+    def _owners(self, run: str) -> list[str]:
+        path = self._file(run)
+        return list(json.loads(path.read_text())) if path.is_file() else []
