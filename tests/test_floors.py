@@ -19,8 +19,8 @@ FLOORS = (
     "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
-    # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is
-    "planning work replica inventory",
+    # all the work, checked; inside a worker; the locked packages, installed anew; what there is; forms of options
+    "planning work replica inventory editing",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
     "tuning verification loading",  # drive running
@@ -122,4 +122,5 @@ def test_no_file_imports_a_model_library_on_top(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     names = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
-    assert not {name.split(".")[0] for name in names} & HEAVY
+    drawn = name_of(file).startswith("workbench.faces.web.")  # imported when the page is built, by `launch` alone
+    assert not {name.split(".")[0] for name in names} & (HEAVY - {"gradio"} if drawn else HEAVY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import (
     catalog,
-    environment,
+    editing,
     hub,
     inventory,
     isolate,
@@ -32,7 +33,7 @@ from workbench.isolate import Limits
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
 from workbench.store import RunRecord, Store, write_whole
-from workbench.tasks.one_call import FEWEST_ROWS
+from workbench.tasks.one_call import FEWEST_ROWS as FEWEST_ROWS
 from workbench.verification import Tell, Verification
 
 if TYPE_CHECKING:
@@ -367,17 +368,48 @@ def _copy_whole(source: Path, target: Path) -> None:
 
 def missing_for(recipe: Recipe) -> str:
     """Why a recipe cannot run here, or ""."""
-    try:
-        plugins = [catalog.backend(recipe.spec.target.backend), *(catalog.step(one.use) for one in recipe.spec.steps)]
-    except RequestError as error:
-        return str(error)
-    lacking = environment.missing(sorted({package for plugin in plugins for package in plugin.needs}))
-    return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+    return inventory.missing_for(recipe)
+
+
+def offered(task: str = "", target: str = "", store: Store | None = None) -> list[inventory.Offered]:
+    """The shelf for a task and a target, each with what it lacks here. Raises RequestError with the nearest target."""
+    wanted = target_room.find_target(target) if target else None
+    return inventory.offered(task, wanted, lambda backend: _devices_once(backend, store or Store()))
+
+
+def options(recipe: Recipe) -> tuple[editing.Part, ...]:
+    """What of a recipe a form can change, with the descriptions of the plug-ins' declarations."""
+    return editing.parts(recipe)
+
+
+def edited(recipe: Recipe, changes: editing.Changes) -> Recipe:
+    """The recipe with these options, by place and field. Raises RequestError for what cannot be."""
+    return editing.edited(recipe, changes)
+
+
+def wrongs(recipe: Recipe, changes: editing.Changes) -> dict[str, str]:
+    """What of these options cannot be, by place and field, in words."""
+    return editing.wrongs(recipe, changes)
+
+
+def about(model: str, task: str | None = None, store: Store | None = None) -> dict[str, Any]:
+    """What is known of a model before its weights are here: {"id", "revision", "task", "bytes", "license", "gated",
+    "data": what it is judged on by default, "config", …}. Raises RequestError for a model that cannot be used."""
+    name, revision = _model(model)
+    store = store or Store()
+    with store.aside() as log:
+        return planning.about(name, revision or None, task, log)
 
 
 def devices(backend: str, store: Store | None = None) -> dict[str, Any]:
     """{device: {"description", "missing"}} of a backend, asked of the installed build in a worker."""
     return dict(_ask(catalog.devices, {"backend": backend}, store, network=False))
+
+
+@functools.cache
+def _devices_once(backend: str, store: Store) -> dict[str, Any]:
+    """They do not change while a process lives."""
+    return devices(backend, store)
 
 
 def search(query: str, task: str | None = None, limit: int = 20, store: Store | None = None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from workbench.report.html import body
 from workbench.store import RunRecord, Store
 
 if TYPE_CHECKING:
-    import gradio as gr
+    from gradio.components import Component
 
 FIRST = Path(__file__).parent / "first"  # report.json and details.json of the starter, shipped with the package
 
@@ -46,14 +46,8 @@ def rows(record: RunRecord | None, store: Store) -> list[str]:
     return [row["name"] for row in report["rows"] if row["status"] == "ok"]
 
 
-def build() -> dict[str, gr.components.Component]:
-
-    return {
-        "screen": html(
-            shown(None, Store()),
-            js_on_load=LIVELY,
-        )
-    }
-
-
 LIVELY = "const live = () => window.workbench?.enliven?.(element); live(); watch('value', live);"
+
+
+def build(store: Store) -> dict[str, Component]:
+    return {"screen": html(shown(None, store), js_on_load=LIVELY)}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench import words
-from workbench.faces.web.parts import html
+from workbench.faces.web.around import QUIET, Desk, Shared
+from workbench.faces.web.parts import html, part
 from workbench.faces.web.visitors import Visitors
 from workbench.report.markup import e, table
 
 if TYPE_CHECKING:
-    import gradio as gr
+    from gradio.components import Component
 
-EMPTY = '<p class="empty">No runs yet. The first one appears here as soon as it begins, and stays.</p>'
+TITLE = '<h1 class="hidden">History</h1>'
+EMPTY = TITLE + '<p class="empty">No runs yet. The first one appears here as soon as it begins, and stays.</p>'
 SHOWN = 100
 
 
@@ -27,17 +29,22 @@ def shown(visitor: str, visitors: Visitors) -> str:
          e(words.duration(one.finished - one.created) if one.finished else words.NONE), f"<code>{e(one.id)}</code>")
         for one in found
     ]  # fmt: skip
-    return table(("Run", "Status", "Begun", "Took", "Id"), rows, caption="Earlier runs")
+    return TITLE + table(("Run", "Status", "Begun", "Took", "Id"), rows, caption="Earlier runs")
 
 
 def _when(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def build() -> dict[str, gr.components.Component]:
+def build() -> dict[str, Component]:
     import gradio as gr
 
-    return {
-        "screen": html(EMPTY),
-        "again": gr.Button("Refresh"),
-    }
+    return {"screen": html(EMPTY), "again": gr.Button("Refresh")}
+
+
+def wire(desk: Desk, shared: Shared, earlier: dict[str, Any], tab: Any) -> None:
+    def look(who: str) -> str:
+        return part(shown(who, desk.visitors))
+
+    earlier["again"].click(look, shared.visitor, earlier["screen"], **QUIET)
+    tab.select(look, shared.visitor, earlier["screen"], **QUIET)

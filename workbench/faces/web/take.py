@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.faces import snippets
+from workbench.faces.web.around import BUSY, QUIET, Desk, Shared, told
+from workbench.faces.web.parts import html
 from workbench.store import RunRecord, Store, write_whole
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 SMALL = ("recipe", "report", "notebook")  # made as soon as a row is chosen
 KINDS = (*SMALL, "model")
@@ -59,20 +59,70 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def build() -> dict[str, gr.components.Component]:
+# ---- the screen ---------------------------------------------------------------------------------
+
+
+EMPTY = (
+    '<h1 class="hidden">Take it with you</h1><p class="empty">Nothing to take yet. Each row of a finished run comes '
+    "here as a recipe file that can be verified, as Python, a command, a notebook, a report and the model itself.</p>"
+)
+
+
+def build() -> dict[str, Any]:
     import gradio as gr
 
-    row = gr.Dropdown([], label="Row", info="The rows that finished")
-    with gr.Row():
-        with gr.Column():
-            yaml = gr.Code("", language="yaml", label="Recipe file", interactive=False, max_lines=32, wrap_lines=True)
-        with gr.Column():
-            python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
-            command = gr.Code(
-                "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
-            )
-    files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
-    pack = gr.Button("Pack the model's files as zip")
-    model = gr.File(None, interactive=False, label="The optimized model", visible=False)
-    return {"row": row, "yaml": yaml, "python": python, "command": command, "files": files, "pack": pack,
-            "model": model}  # fmt: skip
+    empty = html(EMPTY)
+    with gr.Column(visible=False) as room:
+        html('<h1 class="hidden">Take it with you</h1>')
+        row = gr.Dropdown([], label="Row", info="The rows that finished")
+        with gr.Row():
+            with gr.Column():
+                yaml = gr.Code(
+                    "", language="yaml", label="Recipe file", interactive=False, max_lines=32, wrap_lines=True
+                )
+            with gr.Column():
+                python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
+                command = gr.Code(
+                    "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
+                )
+                files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
+                pack = gr.Button("Pack the model's files as zip")
+                model = gr.File(None, interactive=False, label="The optimized model", visible=False)
+    return {"empty": empty, "room": room, "row": row, "yaml": yaml, "python": python, "command": command,
+            "files": files, "pack": pack, "model": model}  # fmt: skip
+
+
+def offered(taken: dict[str, Any]) -> list[Any]:
+    """The components that `offer` gives the values of."""
+    return [taken["empty"], taken["room"], taken["row"]]
+
+
+def offer(names: Sequence[str]) -> tuple[Any, ...]:
+    """The screen for a run with these rows."""
+    import gradio as gr
+
+    return (gr.update(visible=not names), gr.update(visible=bool(names)),
+            gr.update(choices=list(names), value=names[0] if names else None))  # fmt: skip
+
+
+def wire(desk: Desk, shared: Shared, taken: dict[str, Any], tab: Any) -> None:
+    import gradio as gr
+
+    def shown(row: str | None, run: str, who: str) -> tuple[Any, ...]:
+        record = desk.finished(run, who)
+        if not record or not row:
+            return "", "", "", None, gr.update(value=None, visible=False)
+        with told():
+            files = [str(file_of(record, row, kind, desk.store)) for kind in SMALL]
+            return (*texts(record, row, desk.store), files, gr.update(value=None, visible=False))
+
+    def pack(row: str | None, run: str, who: str) -> Any:
+        with told():
+            record = desk.visitors.own(run, who)
+            return gr.update(value=str(file_of(record, row or "", "model", desk.store)), visible=True)
+
+    chosen = [taken["row"], shared.current, shared.visitor]
+    lines = [taken[name] for name in ("yaml", "python", "command", "files", "model")]
+    taken["pack"].click(pack, chosen, taken["model"], **BUSY)
+    taken["row"].change(shown, chosen, lines, **QUIET)
+    tab.select(shown, chosen, lines, **QUIET)  # buttons of a tab that was never open miss what came before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from workbench.errors import RequestError
 from workbench.store import RunRecord, Store, write_whole
 
 OWNER = "owner.json"  # beside a run's other files
+MOST_ALIVE = 2  # runs of one person that wait or measure on a shared server
+MOST_AN_HOUR = 12
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,19 @@ class Visitors:
         if not self.may_see(record.id, visitor):
             raise unknown
         return record
+
+    def check_room(self, visitor: str) -> None:
+        """RequestError where one person asks a shared server for more than their share."""
+        if not self.shared:
+            return
+        own = self.runs(visitor)
+        if sum(one.status in ("waiting", "running", "cancelling") for one in own) >= MOST_ALIVE:
+            why = f"On this shared server a person has at most {MOST_ALIVE} runs that wait or measure."
+            raise RequestError("Your other runs come first.", why, "Wait for one to end, or cancel one.")
+        if sum(time.time() - one.created < 3600 for one in own) >= MOST_AN_HOUR:
+            why = f"On this shared server a person begins at most {MOST_AN_HOUR} runs an hour."
+            fix = "Come back later, or run the workbench on a machine of your own."
+            raise RequestError("That is many runs.", why, fix)
 
     def runs(self, visitor: str) -> list[RunRecord]:
         """Newest first, one's own only."""
