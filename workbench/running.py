@@ -7,8 +7,8 @@
 A run is of a kind: a comparison, whose plan is carried out here, or another that stands above this room and comes
 into the same queue by `enqueue`. Its process is the runner's (runner.py), which knows what does each kind.
 
-The runner of a comparison goes through the plan's work in order. What is in the store already is reused; each other piece
-is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
+The runner of a comparison goes through the plan's work in order. What is in the store already is reused; each other
+piece is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
 runs on a machine: runners wait for their turn in order.
 """
 

@@ -232,7 +232,9 @@ class Store:
 
     def last_event(self, run: str) -> events.Event | None:
         with self._reading() as database:
-            row = database.execute("SELECT body FROM events WHERE run=? ORDER BY number DESC LIMIT 1", (run,)).fetchone()
+            row = database.execute(
+                "SELECT body FROM events WHERE run=? ORDER BY number DESC LIMIT 1", (run,)
+            ).fetchone()
         return events.from_dict(json.loads(row[0])) if row else None
 
     def run(self, run: str) -> RunRecord:

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.planning import Plan, Request
+    from workbench.planning import Request
     from workbench.store import Store
 
 app = typer.Typer(
