@@ -23,6 +23,7 @@ from workbench import (
     replay,
     running,
     verification,
+    verification_run,
 )
 from workbench import recipe as recipes
 from workbench import target as target_room
@@ -32,9 +33,10 @@ from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
-from workbench.store import RunRecord, Store, write_whole
+from workbench.store import COMPARE, RunRecord, Store, write_whole
 from workbench.tasks.one_call import FEWEST_ROWS as FEWEST_ROWS
 from workbench.verification import Tell, Verification
+from workbench.verification_run import Verifying
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
@@ -138,6 +140,31 @@ def verify(
     if isolated:
         return verification.isolated(Path(file), given, store, tell)
     return verification.verify(Path(file), given, store, tell, reuse=reuse)
+
+
+def submit_verify(
+    file: str | Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    reuse: bool = False,
+    store: Store | None = None,
+) -> str:
+    """Start `verify` in a runner of its own; the run's id at once. The same request that waits or runs is joined.
+
+    A Path is a file, a str the text of one. Raises RequestError for what is no recipe or promises nothing; what else
+    is wrong ends the run, and `verification_of` says why."""
+    given = verification.Given(model, data, calibration)
+    return verification_run.submit(file, given, store or Store(), reuse=reuse)
+
+
+def verification_of(run: str, store: Store | None = None) -> Verifying:
+    """What is known of such a run so far: `levels` with result and why, `done`, `passed` (None: not known yet).
+
+    Raises RequestError for a run of another kind."""
+    store = store or Store()
+    return verification_run.known(store.run(run), store)
 
 
 def load(
@@ -250,13 +277,20 @@ def runs(store: Store | None = None) -> list[RunRecord]:
     return (store or Store()).runs()
 
 
+def record(run: str, store: Store | None = None) -> RunRecord:
+    """What the list of runs knows of one, named by its id or the beginning of it. Raises RequestError if there is
+    none."""
+    return (store or Store()).run(run)
+
+
+def title(record: RunRecord, store: Store | None = None) -> str:
+    """What a run is about; of a verification that is done also what it came to, since its status says only that."""
+    came_to = "" if record.kind == COMPARE else verification_run.outcome(record, store or Store())
+    return f"{record.title}: {came_to}" if came_to else record.title
+
+
 def plan_of(run: str, store: Store | None = None) -> Plan:
     return running.plan_of(run, store or Store())
-
-
-def run_id(run: str, store: Store | None = None) -> str:
-    """The whole id of a run named by its beginning. Raises RequestError if there is none."""
-    return (store or Store()).run(run).id
 
 
 def status(run: str, store: Store | None = None) -> str:
@@ -268,9 +302,13 @@ def status(run: str, store: Store | None = None) -> str:
 
 
 def report(run: str, store: Store | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(report.json, details) of a finished run. Raises WorkbenchError when there is none yet."""
+    """(report.json, details) of a finished comparison. Raises WorkbenchError when there is none yet, RequestError for a
+    run of another kind."""
     store = store or Store()
     record = store.run(run)
+    if record.kind != COMPARE:
+        what = f"Run {record.id} compares nothing: it is a verification."
+        raise RequestError(what, record.title, f"`workbench show {record.id}` lists its levels.")
     folder = store.run_folder(record.id)
     try:
         said = json.loads((folder / "report.json").read_text()), json.loads((folder / "details.json").read_text())

@@ -17,6 +17,7 @@ from workbench import recipe as recipes
 from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
 from workbench.errors import RequestError
+from workbench.event import Planned
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.machine import Machine
@@ -153,6 +154,23 @@ class Plan:
         rest = {"work": work, "variants": variants, "request": request}
         rest |= {"gaps": tuple(Gap(**gap) for gap in data["gaps"]), "warnings": tuple(data["warnings"])}
         return cls(**data | rest)
+
+
+def planned(plan: Plan) -> Planned:
+    """The plan as far as a board shows it."""
+    names = [variant.name for variant in plan.variants]
+    pieces = [{"id": work.id, "title": _title_of(work), "variants": _standing_on(work.id, plan)} for work in plan.work]
+    speed = {"id": "speed", "title": "Measure speed, interleaved", "variants": names}
+    return Planned(pieces=[*pieces, speed], seconds=plan.cost["seconds"])
+
+
+def _title_of(work: Work) -> str:
+    name = work.job.get("variant")
+    return f"{work.title}: {name}" if name else work.title
+
+
+def _standing_on(id: str, plan: Plan) -> list[str]:
+    return [one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}")]
 
 
 def make(request: Request, store: Store, log: Path) -> Plan:

@@ -7,12 +7,15 @@ a run. What is wrong is raised as what, why and what to do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from workbench import bench, recipe
+from workbench.faces.web import run as run_screen
 from workbench.faces.web.around import Desk, told
 from workbench.faces.web.choose import refuse_places
 from workbench.faces.web.parts import stepper
+from workbench.store import COMPARE
 
 
 def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
@@ -35,10 +38,10 @@ def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         """{"status", "share": 0 to 1 of the work, "now": in words, "place": in the queue}"""
         with told():
             record = desk.visitors.own(run, owner)
-            board, _, _ = desk.watching.of(record.id)
+            board = replace(desk.watching.of(record.id)[0], status=record.status)
             place = desk.visitors.place(record.id)
             return {"status": record.status, "share": round(stepper.share(board), 3),
-                    "now": stepper.headline(board, place), "place": place}  # fmt: skip
+                    "now": run_screen.headline(record, board, place), "place": place}  # fmt: skip
 
     def cancel(run: str, owner: str) -> dict[str, Any]:
         """End a run; what is finished stays in the store. {"cancelled": whether it was going on}"""
@@ -46,9 +49,12 @@ def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
             return {"cancelled": bench.cancel(desk.visitors.own(run, owner).id, desk.store)}
 
     def result(run: str, owner: str) -> dict[str, Any]:
-        """report.json of a run that has finished, and under "recipes" the recipe file of each row."""
+        """report.json of a run that has finished, and under "recipes" the recipe file of each row; of a verification
+        its levels, as far as they are known (`passed` is null until all are)."""
         with told():
             record = desk.visitors.own(run, owner)
+            if record.kind != COMPARE:
+                return bench.verification_of(record.id, desk.store).to_dict()
             report, _ = bench.report(record.id, desk.store)
             names = [row["name"] for row in report["rows"] if row["status"] == "ok"]
             files = {name: bench.recipe_file(record.id, name, desk.store).read_text(encoding="utf-8") for name in names}

@@ -73,7 +73,7 @@ def _wire(
         asked = dict(request.query_params).get("run", "") if request else ""
         record = desk.record(asked, who)
         found = record.id if record else ""
-        there = gr.Tabs(selected="compare" if record.status == "ok" else "run") if record else gr.skip()
+        there = gr.Tabs(selected="compare" if desk.finished(asked, who) else "run") if record else gr.skip()
         return (who, found, there, *look(found, who), *ended(found, who))
 
     demo.load(opened, [shared.visitor], [shared.visitor, shared.current, shared.tabs, *drawn, *results], **QUIET)
