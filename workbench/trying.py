@@ -123,6 +123,8 @@ class Panel:
         """
         row = checked(self.fields, example)
         with self._asking:
+            if self._closed:
+                raise _stopped()
             begin, into = time.monotonic(), self._folder / "input"
             shutil.rmtree(into, ignore_errors=True)
             into.mkdir()

@@ -78,7 +78,7 @@ class FillMask(Texts):
         logits = self.answer(session, batch)["logits"][0, batch["masked_at"][0, 0]].astype(np.float64)
         odds = np.exp(logits - logits.max())
         best = np.argsort(-logits, kind="stable")[:LIKELIEST]
-        words = Spelling.among(prepared.shared).texts(best[:, None])
+        words = Spelling.among(prepared.shared).texts(best[:, None], special=True)
         scores = tuple(zip(words, (odds[best] / odds.sum()).tolist(), strict=True))
         return Reply(words[0], scores, int(best[0]))
 

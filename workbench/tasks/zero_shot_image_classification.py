@@ -64,7 +64,7 @@ class ZeroShotImageClassification(ImageClassification):
         classes = [name for name in dict.fromkeys(named) if name] or list(facts.get("classes") or ())
         if not 1 < len(classes) <= MOST_CANDIDATES:
             raise RequestError(
-                f"There {'is' if len(classes) == 1 else 'are'} {len(classes)} of the candidates.",
+                f"There {'is one candidate' if len(classes) == 1 else f'are {len(classes)} candidates'}.",
                 f"A picture is held against 2 to {MOST_CANDIDATES} of them.",
                 "Write them between commas.",
             )
