@@ -22,6 +22,7 @@ from tests.test_light_opening import HEAVY, modules_after
 from tests.tiny import ALL, Tiny
 from workbench import bench, catalog, inputs, running, trying, work
 from workbench.errors import RequestError, WorkbenchError
+from workbench.faces.web.asking import Asking
 from workbench.faces.web.parts.answers import answers, so_far
 from workbench.hub.starters import starter_folder
 from workbench.plugin import Task
@@ -416,3 +417,61 @@ def test_nothing_of_a_model_or_a_person_becomes_markup() -> None:
     hostile = trial_of(Said(HOSTILE, True, reply, (0.1, 0.1, 0.1)), broken, text=HOSTILE, image=HOSTILE)
     for shown in (answers(hostile), so_far(hostile.rows, [HOSTILE, HOSTILE + "2"])):
         assert "<script" not in shown and "&lt;script" in shown
+
+
+# ---- as the page asks ---------------------------------------------------------------------------
+
+
+def pids(asking: Asking) -> list[int]:
+    return [worker.pid for worker in asking._panel._workers.values()] if asking._panel else []
+
+
+def test_models_stay_for_the_next_question_whichever_thread_asks_and_go_after_a_while(
+    warm_run: tuple[Path, str],
+) -> None:
+    asking, found = Asking(Store(warm_run[0]), idle=3600), []
+
+    def ask() -> None:
+        found.append((asking.ask(warm_run[1], {"text": TEXT}), pids(asking)))
+
+    for _ in range(2):
+        thread = threading.Thread(target=ask)  # it is over before the next one asks
+        thread.start()
+        thread.join()
+    (one, before), (other, after) = found
+    assert before == after and all(map(lives, after))
+    assert [row.reply for row in one.rows] == [row.reply for row in other.rows]
+    asking.idle = 0.1
+    with pytest.raises(RequestError, match="Text is empty"):
+        asking.ask(warm_run[1], {"text": ""})
+    until = time.monotonic() + 10
+    while any(map(lives, after)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not any(map(lives, after)) and asking._panel is None
+
+
+def test_a_question_that_is_stopped_ends_and_the_next_one_is_answered(warm_run: tuple[Path, str]) -> None:
+    asking, stopped = Asking(Store(warm_run[0])), []
+
+    def ask() -> None:
+        try:
+            asking.ask(warm_run[1], {"text": TEXT})
+        except WorkbenchError as error:
+            stopped.append(error.what)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while len(pids(asking)) < 3:
+        time.sleep(0.01)
+    asking.stop("another run")
+    asking.stop(warm_run[1])
+    thread.join(3)
+    assert stopped == ["The question was stopped."]
+    assert all(row.reply for row in asking.ask(warm_run[1], {"text": TEXT}).rows)
+    asking.close()
+
+
+def test_who_waits_too_long_for_somebody_elses_question_is_told(warm_run: tuple[Path, str]) -> None:
+    asking = Asking(Store(warm_run[0]), patience=0.01)
+    with asking._turn, pytest.raises(WorkbenchError, match="Somebody else asks just now"):
+        asking.ask(warm_run[1], {"text": TEXT})

@@ -109,7 +109,8 @@ class Panel:
         self.fields = fields_of(self.task, self.plan, self._classes())
         self._asking, self._changing = threading.Lock(), threading.Lock()
         self._workers: dict[tuple[str, int], Worker] = {}
-        self._closed = False
+        self._starter = ThreadPoolExecutor(1)  # a worker ends with the thread that began it: this one stays
+        self.closed = False
         self._leaving = contextlib.ExitStack()
         self._folder = self._leaving.enter_context(store.aside())
         self._keep = self._fit_together()
@@ -123,7 +124,7 @@ class Panel:
         """
         row = checked(self.fields, example)
         with self._asking:
-            if self._closed:
+            if self.closed:
                 raise _stopped()
             begin, into = time.monotonic(), self._folder / "input"
             shutil.rmtree(into, ignore_errors=True)
@@ -195,17 +196,18 @@ class Panel:
             with self._changing:
                 self._workers.pop(group, None)
             worker.end()
-            if self._closed:
+            if self.closed:
                 raise _stopped() from None
             return {"problem": {"what": error.what, "why": error.why, "fix": error.fix}}
 
     def _worker(self, group: tuple[str, int], function: Any, job: dict[str, Any]) -> Worker:
         with self._changing:
-            if self._closed:
+            if self.closed:
                 raise _stopped()
             if group not in self._workers:
                 log = self._folder / "log" / f"{group[0] or 'input'}-{group[1]}.log"
-                self._workers[group] = isolate.start(function, job, self._limits(group), log)
+                begun = self._starter.submit(isolate.start, function, job, self._limits(group), log)
+                self._workers[group] = begun.result()
             return self._workers[group]
 
     def _limits(self, group: tuple[str, int]) -> Limits:
@@ -230,12 +232,13 @@ class Panel:
     def close(self) -> None:
         """End every worker, also in the middle of a question, which then ends with an error. Safe to call twice."""
         with self._changing:
-            self._closed = True
+            self.closed = True
             for worker in self._workers.values():
                 worker.kill()
         with self._asking:
             for worker in self._workers.values():
                 worker.end()
+            self._starter.shutdown()
             self._leaving.close()
 
     def __enter__(self) -> Panel:

@@ -109,13 +109,13 @@ def _time(row: Said, most: float) -> str:
         return words.NONE
     low, high = min(row.seconds), max(row.seconds)
     ends = "–".join(words.milliseconds(1000 * end) for end in (low, high))
-    left, middle, right = (4 + (WIDTH - 8) * value / most if most else 4.0 for value in (low, row.median, high))
+    left, centre, right = (4 + (WIDTH - 8) * value / most if most else 4.0 for value in (low, row.median, high))
     drawing = (
         f'<path class="grid" d="M4 8H{WIDTH - 4:.0f}"/><path class="whisk" d="M{left:.1f} 8H{right:.1f}"/>'
-        f'<circle cx="{middle:.1f}" cy="8" r="3.4"/>'
+        f'<circle cx="{centre:.1f}" cy="8" r="3.4"/>'
     )
+    middle = f'<b>{words.milliseconds(1000 * row.median)}</b><span class="m"> ms</span>'
     return (
-        f'<span class="few"><span><b>{words.milliseconds(1000 * row.median)}</b><small>{ends}, '
-        f"{words.plural(len(row.seconds), 'call')}</small></span>"
+        f'<span class="few"><span>{middle}<small>{ends}, {words.plural(len(row.seconds), "call")}</small></span>'
         f'<svg viewBox="0 0 {WIDTH:.0f} 16" aria-hidden="true">{drawing}</svg></span>'
     )
