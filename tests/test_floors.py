@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 
 # From the ground up. A room imports rooms of lower floors only; rooms of one floor do not know each other.
 FLOORS = (
-    "errors measurement artifact machine words card version",  # what passes between
+    "errors measurement artifact machine words card version reply",  # what passes between
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
     "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
@@ -23,7 +23,7 @@ FLOORS = (
     "planning work replica inventory editing",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
-    "tuning verification loading",  # drive running
+    "tuning verification loading trying",  # drive running; one's own input on what a run made
     "bench runner",  # the one door; the process of a run, which knows every kind
     "faces",  # draw and ask
     "__init__ __main__",

@@ -1,4 +1,4 @@
-"""The one door: plan, submit, follow, cancel, compare, verify, load. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, verify, load, ask. Faces use nothing below it but events."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from workbench import (
     planning,
     replay,
     running,
+    trying,
     verification,
     verification_run,
 )
@@ -399,6 +400,34 @@ def _copy_whole(source: Path, target: Path) -> None:
     shutil.copytree(source, aside)
     shutil.rmtree(target, ignore_errors=True)
     aside.rename(target)
+
+
+# ---- one's own input ----------------------------------------------------------------------------
+
+
+def inputs_of(run: str, store: Store | None = None) -> tuple[trying.Field, ...]:
+    """What a person types or uploads to ask the variants of a run: name, kind (text, image, audio), label, …"""
+    return trying.fields(run, store or Store())
+
+
+def panel(run: str, store: Store | None = None) -> trying.Panel:
+    """The variants of a finished run, to be asked again and again; its workers are parked until `close`.
+
+    Raises RequestError for a run that has not finished, WorkbenchError where its model was removed.
+    """
+    return trying.Panel(run, store or Store())
+
+
+def answers(
+    run: str, example: dict[str, Any], *, tell: Callable[[trying.Said], None] | None = None, store: Store | None = None
+) -> trying.Trial:
+    """What every variant of a finished run says to `example`: field -> text, or the path of a picture or sound.
+
+    A few calls each are timed: no measurement. `tell` gets each answer as soon as it is there. Nothing is built.
+    Raises RequestError for an input that cannot be asked.
+    """
+    with panel(run, store) as found:
+        return found.ask(example, tell or (lambda _: None))
 
 
 # ---- what there is ------------------------------------------------------------------------------

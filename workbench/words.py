@@ -58,6 +58,11 @@ FLIPS = {
     "changed": Word("◇", "same", "changed"),
 }
 
+AGREEMENT = {
+    True: Word("✓", "ok", "same answer", "quiet"),
+    False: Word("◇", "same", "other answer"),
+}
+
 STATES = {
     "done": Word("✓", "ok", "done", "better"),
     "reused": Word("↻", "again", "reused"),

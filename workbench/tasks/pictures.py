@@ -61,12 +61,17 @@ def opened(row: dict[str, Any], field: str) -> Image:
 @contextmanager
 def readable(row: dict[str, Any], noun: str) -> Iterator[None]:
     """What goes wrong with a file in here becomes a RequestError that names the row."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         yield
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         which = f" of row {row['row']}" if "row" in row else ""
+        unknown = isinstance(error, UnidentifiedImageError)
         raise RequestError(
-            f"The {noun}{which} cannot be read.", f"{error}.", "Remove the row or mend the file."
+            f"The {noun}{which} cannot be read.",
+            "It is no picture, or none of a known format." if unknown and not which else f"{error}.",
+            "Remove the row or mend the file." if which else "Give a PNG, JPEG or WebP file.",
         ) from error
 
 
