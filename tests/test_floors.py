@@ -22,7 +22,7 @@ FLOORS = (
     # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is
     "planning work replica inventory",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
-    "running",  # queue, detached runner, resume
+    "running difference",  # queue, detached runner, resume; what is other in two files or two runs
     "tuning verification loading",  # drive running
     "bench",  # the one door
     "faces",  # draw and ask
