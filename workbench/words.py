@@ -77,6 +77,20 @@ LEVELS = {
     "not_applicable": Word("–", "none", "not applicable", "quiet"),
 }
 
+BETWEEN = {  # of two runs: the second against the first
+    "faster": Word("▲", "up", "higher speed-up", "better"),
+    "slower": Word("▼", "down", "lower speed-up", "worse"),
+    "overlap": Word("◇", "same", "intervals overlap"),
+    "apart": Word("≠", "note", "intervals apart"),
+}
+
+CHANGES = {
+    "changed": Word("→", "go", "changed"),
+    "added": Word("+", "base", "added"),
+    "removed": Word("–", "none", "removed"),
+    "reordered": Word("↻", "again", "reordered"),
+}
+
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
            "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
            "chrf": "chrF"}  # fmt: skip
@@ -87,6 +101,11 @@ def word(token: str | None) -> Word:
     if token is None:
         return UNKNOWN
     return VERDICTS.get(token) or Word("◇", "same", token.replace("_", " "))
+
+
+def between(token: str) -> Word:
+    """The word for what two runs say of one recipe."""
+    return BETWEEN.get(token) or word(token)
 
 
 def failed_at(stage: str | None) -> Word:

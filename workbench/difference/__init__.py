@@ -3,12 +3,23 @@
 Facts only: what is other, and which of it can explain another speed or another accuracy. Nothing is measured here.
 """
 
-from workbench.difference.change import Change, Changes
+from workbench.difference.change import KINDS, NOTHING, Change, Changes
 from workbench.difference.files import between
 from workbench.difference.here import from_here
 from workbench.difference.pair import Accuracy, Pair, Speed
 from workbench.difference.runs import Finished, TwoRuns, against
 
 __all__ = [
-    "Accuracy", "Change", "Changes", "Finished", "Pair", "Speed", "TwoRuns", "against", "between", "from_here",
-]  # fmt: skip
+    "KINDS",
+    "NOTHING",
+    "Accuracy",
+    "Change",
+    "Changes",
+    "Finished",
+    "Pair",
+    "Speed",
+    "TwoRuns",
+    "against",
+    "between",
+    "from_here",
+]

@@ -48,11 +48,12 @@ class Change:
 @dataclass(frozen=True)
 class Changes:
     """What differs between `old` and `new`, ordered by what matters. `same`: both are one recipe by their identity,
-    whatever was measured with it and where. `notes`: what a reader should know before anything else."""
+    whatever was measured with it and where; None where `new` is no recipe. `notes`: what a reader should know before
+    anything else."""
 
     old: str
     new: str
-    same: bool
+    same: bool | None
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
 
