@@ -22,7 +22,7 @@ FLOORS = (
     # all the work, checked; inside a worker; the locked packages, installed anew; what there is; forms of options
     "planning work replica inventory editing",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
-    "running",  # queue, detached runner, resume
+    "running difference",  # queue, detached runner, resume; what is other in two files or two runs
     "tuning verification loading trying",  # drive running; one's own input on what a run made
     "bench runner",  # the one door; the process of a run, which knows every kind
     "faces",  # draw and ask

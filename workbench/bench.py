@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import (
     catalog,
+    difference,
     editing,
     hub,
     inventory,
@@ -28,6 +29,7 @@ from workbench import (
 )
 from workbench import recipe as recipes
 from workbench import target as target_room
+from workbench.difference import Changes, TwoRuns
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event
 from workbench.hub import jobs
@@ -114,6 +116,23 @@ def request_of(
 def changes(file: str | Path, plan: Plan) -> list[str]:
     """How a plan's inputs differ from those that the file's lock names."""
     return replay.changes(recipes.load(Path(file)), plan)
+
+
+def changed(old: str | Path, new: str | Path) -> Changes:
+    """What changed from one recipe file (a path, or YAML text) to another, ordered by what matters; iterating gives
+    each Change. Raises RequestError for what is no recipe."""
+    return difference.between(recipes.load(old), recipes.load(new), (_called(old), _called(new)))
+
+
+def differs_here(file: str | Path, store: Store | None = None) -> Changes:
+    """What differs between a recipe file and this machine: packages, instruction sets, cores, memory, backend and
+    device. `old` is the file's, `new` what is here. Raises RequestError for what is no recipe."""
+    return difference.from_here(recipes.load(file), lambda backend: devices(backend, store), _called(file))
+
+
+def _called(source: str | Path) -> str:
+    """A file by its name; a text by the name inside it."""
+    return "" if isinstance(source, str) and "\n" in source else Path(source).name
 
 
 def verify(
@@ -328,6 +347,27 @@ def comparison(run: str, store: Store | None = None) -> Comparison:
     said, _ = report(run, store)
     record = store.run(run)
     return outcome.again(said, running.plan_of(record.id, store), store, store.run_folder(record.id))
+
+
+def against(run: str, other: str, store: Store | None = None) -> TwoRuns:
+    """Two finished runs side by side: what differs between them, then every recipe that both have, with the ratio of
+    its speed-ups and the answers that changed. Raises WorkbenchError for a run without a report or a baseline."""
+    store = store or Store()
+    if run_id(run, store) == run_id(other, store):
+        raise RequestError("Both are the same run.", "", "Name two runs; `workbench runs` lists them.")
+    return difference.against(_finished(run, store), _finished(other, store))
+
+
+def _finished(run: str, store: Store) -> difference.Finished:
+    from workbench import outcome
+
+    said, details = report(run, store)
+    plan = running.plan_of(details["run"], store)
+    variants = {one.name: one for one in plan.variants}
+    return difference.Finished(
+        details["run"], said, details,
+        lambda row: outcome.predictions(plan, store, variants[row]) if row in variants else None,
+    )  # fmt: skip
 
 
 def render(run: str, format: str, store: Store | None = None) -> str:

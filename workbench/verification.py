@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench import catalog, environment, machine, planning, replay, replica, running, words
+from workbench import catalog, environment, evidence, machine, planning, replay, replica, running, words
 from workbench import recipe as recipes
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
@@ -340,17 +340,12 @@ def _as_fast(promised: ExpectedSpeed, found: Any, resolution: Sequence[float] | 
     if found["ci95"] is None:
         return "fail", found.get("reason") or "The speed could not be measured."
     assert promised.ci95
-    then, now = _widened(promised.ci95, promised.aa_ci95), _widened(found["ci95"], resolution)
+    then, now = evidence.widened(promised.ci95, promised.aa_ci95), evidence.widened(found["ci95"], resolution)
     said = f"{found['speedup']:.2f}x ({now[0]:.2f}–{now[1]:.2f})"
     said += f", promised {promised.speedup:.2f}x ({then[0]:.2f}–{then[1]:.2f})"
-    if now[0] <= then[1] and then[0] <= now[1]:
+    if evidence.overlap(now, then):
         return "pass", f"{said}: the intervals overlap."
     return "fail", f"{said}: {'faster' if now[0] > then[1] else 'slower'} than promised."
-
-
-def _widened(interval: Sequence[float], resolution: Sequence[float] | None) -> tuple[float, float]:
-    lo, hi = resolution or (1.0, 1.0)
-    return interval[0] * min(lo, 1.0), interval[1] * max(hi, 1.0)
 
 
 def _list(names: Sequence[str]) -> str:
