@@ -19,8 +19,8 @@ FLOORS = (
     "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
-    # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is
-    "planning work replica inventory",
+    # all the work, checked; what happens inside a worker; the locked packages, installed anew; what there is; uploads
+    "planning work replica inventory uploads",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
     "tuning verification loading",  # drive running

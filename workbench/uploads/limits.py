@@ -1,0 +1,24 @@
+"""How much of a stranger's file is taken in. What is beyond is refused before it is read whole."""
+
+from workbench.hub.data import MAX_ROWS as ROWS
+
+FILE_BYTES = 50_000_000
+UNPACKED_BYTES = 200_000_000
+FILES = 10_000  # in an archive
+RATIO = 200  # of an archive's entry, unpacked to packed; pictures and sounds hardly shrink, and text by 3 to 20
+COLUMNS = 200
+DEPTH = 8  # of folders, and of types inside types
+VALUES = 500_000_000  # pixels of all pictures, or samples of all sounds
+VALUES_EACH = 50_000_000
+SECONDS = 60.0  # of the worker that looks
+MEMORY_BYTES = 2_000_000_000
+
+WRONG_SHOWN = 20
+ROWS_SHOWN = 8
+LABELS_SHOWN = 20
+ROWS_TYPED = 1000  # from which a column's type is read
+
+__all__ = [
+    "COLUMNS", "DEPTH", "FILES", "FILE_BYTES", "LABELS_SHOWN", "MEMORY_BYTES", "RATIO", "ROWS", "ROWS_SHOWN",
+    "ROWS_TYPED", "SECONDS", "UNPACKED_BYTES", "VALUES", "VALUES_EACH", "WRONG_SHOWN",
+]  # fmt: skip
