@@ -1,4 +1,4 @@
-"""Data that strangers hand in: what is good is kept and planned, what is wrong is named, what is hostile does nothing."""
+"""Data that strangers hand in: what is good is kept, what is wrong is named, what is hostile does nothing."""
 
 from __future__ import annotations
 
@@ -218,8 +218,8 @@ def test_only_whole_uploads_of_this_store_are_uploads(store: Store, tmp_path: Pa
     path = found.path
     assert path is not None and bench.is_upload(str(path), store)
     (tmp_path / "link").symlink_to(path)
-    others = [path.parent, path / "metadata.csv", path / "..", store.home, store.home / "runs.sqlite", "/etc/passwd", "",
-              "starter:sentiment", f"{path}\0", path.with_name("b"), tmp_path / "in" / "a.zip"]  # fmt: skip
+    others = [path.parent, path / "metadata.csv", path / "..", store.home, store.home / "runs.sqlite", "/etc/passwd",
+              "", "starter:sentiment", f"{path}\0", path.with_name("b"), tmp_path / "in" / "a.zip"]  # fmt: skip
     assert not [one for one in others if bench.is_upload(one, store)]
     assert not bench.is_upload(path, Store(tmp_path / "elsewhere"))
     with store.aside() as folder:
@@ -291,10 +291,13 @@ def test_pictures_that_are_none_and_files_that_are_not_there_are_rows(store: Sto
 
 
 def test_a_row_that_is_no_text_is_wrong_and_its_preview_harmless(store: Store, tmp_path: Path) -> None:
-    odd = [{"text": "half \ud800 a pair", "label": "a"}, {"text": "turned \u202e round\x00\x1b[31m", "label": "b"}]
-    content = "\n".join(json.dumps(one) for one in odd + rows()).encode()
+    odd: list[Any] = [
+        {"text": "half \ud800 a pair", "label": "a"},
+        {"text": "turned \u202e round\x00\x1b[31m", "label": "b"},
+    ]
+    content = lines(odd + rows()) + b"\n" + deep(900) + b"\n" + lines([{"text": 7}, {"text": {"a": "b"}}])
     found = bench.check_data(given(tmp_path / "in", "a.jsonl", content), task=TEXT, store=store)
-    assert wrong(found) == [(1, "")]
+    assert wrong(found) == [(1, ""), (63, "text"), (64, "text"), (65, "text")]
     data_preview(found).encode()
     assert not {"\ud800", "\u202e", "\x00", "\x1b"} & set("".join(cell for row in found.preview for cell in row))
 
@@ -334,6 +337,10 @@ def flagged(bit: int) -> bytes:
     return bytes(made)
 
 
+def damaged() -> bytes:
+    return packed({"a/a.png": png(1)}, zipfile.ZIP_STORED).replace(b"IDAT", b"IDIT")
+
+
 def with_name(old: bytes, new: bytes) -> bytes:
     return packed({old.decode(): png(1)}).replace(old, new)
 
@@ -353,11 +360,10 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a million columns": ("a.csv", lambda: b",".join(b"c%d" % n for n in range(1_000_000)) + b"\n", "columns"),
     "a million nameless columns": ("a.csv", lambda: b"," * 1_000_000 + b"\n1\n", "different column names"),
     "no input column": ("a.csv", lambda: b"review,stars\ngood,1\n", "review, stars"),
-    "too many rows": ("a.csv", lambda: b"text\n" + b"x\n" * (limits.ROWS + 1), "200,000 rows"),
+    "too many rows": ("a.csv", lambda: b"text\n" + b"x\n" * (limits.ROWS + 1), f"{limits.ROWS:,} rows"),
     "a broken line": ("a.jsonl", lambda: lines(rows()) + b'\n{"text": \n', "Line 61"),
     "a line that is no row": ("a.jsonl", lambda: lines([*rows(), 7]), "Line 61"),
     "a deep line": ("a.jsonl", lambda: deep(100_000), "Line 1"),
-    "a deep row": ("a.jsonl", lambda: b"\n".join([deep(900)] * 30), "nest"),
     "a long number": ("a.jsonl", lambda: b'{"text": ' + b"9" * 100_000 + b"}", "Line 1"),
     "a deep list": ("a.json", lambda: b"[" * 1_000_000, "not valid JSON"),
     "no list": ("a.json", lambda: b'["a", "b"]', "Item 1"),
@@ -370,7 +376,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     ),
     "a deep Parquet": ("a.parquet", lambda: nested_parquet(60), "too deep"),
     "a wide Parquet": ("a.parquet", lambda: parquet({f"c{n}": [1] for n in range(3000)}), "columns"),
-    "a long Parquet": ("a.parquet", lambda: parquet({"text": pa.nulls(limits.ROWS + 1, pa.string())}), "200,000 rows"),
+    "a long Parquet": ("a.parquet", lambda: parquet({"text": pa.nulls(limits.ROWS + 1, pa.string())}), f"{limits.ROWS:,} rows"),
     "a Parquet that unpacks": ("a.parquet", lambda: repeated(1_000_000, 400), "unpacked"),
     "an unknown kind": ("a.xlsx", lambda: packed({"a.xml": "x"}), "not a kind of data"),
     "a program": ("a.exe", lambda: b"MZ", "not a kind of data"),
@@ -380,7 +386,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "half a zip": ("a.zip", lambda: packed(listed(pictures()))[:-200], "cannot be unpacked"),
     "an empty zip": ("a.zip", lambda: packed({}), "no data"),
     "a zip of letters": ("a.zip", lambda: packed({"a.txt": "x", "b.docx": "y"}), "no data"),
-    "a damaged zip": ("a.zip", lambda: with_name(b"PNG", b"PMG"), "cannot be unpacked"),
+    "a damaged zip": ("a.zip", damaged, "cannot be unpacked"),
     "a zip that climbs": ("a.zip", lambda: packed({"../canary.txt.csv": "x"}), "leads out"),
     "a zip that climbs later": ("a.zip", lambda: packed({"a/b/../../../canary.csv": "x"}), "leads out"),
     "a zip with an absolute name": ("a.zip", lambda: packed({"/tmp/canary.csv": "x"}), "leads out"),
@@ -392,7 +398,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a name with an escape": ("a.zip", lambda: packed({"a\x1b[2J.png": png(1)}), "cannot be shown"),
     "a name with a line end": ("a.zip", lambda: packed({"a\n.png": png(1)}), "cannot be shown"),
     "a name with an end inside": ("a.zip", lambda: with_name(b"abc.png", b"a\0c.png"), "cannot be shown"),
-    "a name twice": ("a.zip", lambda: with_name(b"x/b.png", b"x/b.png") and packed({"a/b.png": b"1", "A/B.PNG": b"2"}), "twice"),
+    "a name twice": ("a.zip", lambda: packed({"a/b.png": b"1", "A/B.PNG": b"2"}), "twice"),
     "a file that is a folder": ("a.zip", lambda: packed({"a.csv": "x", "a.csv/b.csv": "y"}), "twice"),
     "a zip in a zip": ("a.zip", lambda: packed({"b.zip": packed({"c.csv": "x"})}), "archive in an archive"),
     "a locked zip": ("a.zip", lambda: flagged(1), "encrypted"),
@@ -400,7 +406,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a zip bomb": ("a.zip", lambda: packed({"a.csv": bytes(20_000_000)}), "times as large"),
     "a zip bomb of many": ("a.zip", lambda: packed({f"{n}.csv": bytes(1_000_000) for n in range(201)}), "201 MB"),
     "a zip that says less": ("a.zip", lambda: lying(10), "cannot be unpacked"),
-    "a zip that says more": ("a.zip", lambda: lying(3_999_999_999), "MB"),
+    "a zip that says more": ("a.zip", lambda: lying(3_999_999_999), "times as large"),
     "too many files": ("a.zip", lambda: packed({f"{n}.png": b"" for n in range(limits.FILES + 1)}), "more than 10,000"),
     "a deep zip": ("a.zip", lambda: packed({"a/" * 30 + "b.png": png(1)}), "too deep"),
     "a long name": ("a.zip", lambda: packed({"a" * 5000 + ".png": png(1)}), "too long"),

@@ -1,9 +1,8 @@
 """How much of a stranger's file is taken in. What is beyond is refused before it is read whole."""
 
-from workbench.hub.data import MAX_ROWS as ROWS
-
 FILE_BYTES = 50_000_000
 UNPACKED_BYTES = 200_000_000
+ROWS = 50_000
 FILES = 10_000  # in an archive
 RATIO = 200  # of an archive's entry, unpacked to packed; pictures and sounds hardly shrink, and text by 3 to 20
 COLUMNS = 200
@@ -17,8 +16,3 @@ WRONG_SHOWN = 20
 ROWS_SHOWN = 8
 LABELS_SHOWN = 20
 ROWS_TYPED = 1000  # from which a column's type is read
-
-__all__ = [
-    "COLUMNS", "DEPTH", "FILES", "FILE_BYTES", "LABELS_SHOWN", "MEMORY_BYTES", "RATIO", "ROWS", "ROWS_SHOWN",
-    "ROWS_TYPED", "SECONDS", "UNPACKED_BYTES", "VALUES", "VALUES_EACH", "WRONG_SHOWN",
-]  # fmt: skip

@@ -43,16 +43,17 @@ def check(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     try:
         left_out = 0
         if at.suffix.lower() == ".zip" and at.is_file():
-            left_out = archive.unpack(at, Path(job["into"]))
-            at = archive.top_of(Path(job["into"]))
+            into = Path(job["into"]) / at.stem
+            into.mkdir()
+            left_out = archive.unpack(at, into)
+            at = archive.top_of(into)
         return _looked_at(at, job, clean) | {"at": str(at), "left_out": left_out}
     except RequestError as error:
         what, why, fix = (shown(clean(text), MESSAGE) for text in (error.what, error.why, error.fix))
         raise RequestError(what, why, fix) from error
     except RecursionError as error:
-        raise RequestError(
-            f"{at.name} is nested too deeply.", "Its values hold lists in lists in lists.", "Give texts and labels."
-        ) from error
+        why = "Its values hold lists in lists in lists."
+        raise RequestError(f"{at.name} is nested too deeply.", why, "Give texts and labels.") from error
 
 
 def _looked_at(at: Path, job: Job, clean: Clean) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def _checked(info: DataInfo, fields: Fields, mapping: dict[str, str], task: Task
     def say(row: Row, column: str, error: RequestError) -> None:
         wrong.add(part, table, row["row"], column, error)
 
-    data = read_rows(info, fields, max_bytes=limits.UNPACKED_BYTES, wrong=refuse)
+    data = read_rows(info, fields, max_rows=limits.ROWS, max_bytes=limits.UNPACKED_BYTES, wrong=refuse)
     unread = wrong.total - before
     if data.rows:
         check_rows(task, config, data, say, complete=not unread)
