@@ -127,17 +127,16 @@ def _size(path: Path) -> int:
 
 
 def _asked(job: dict[str, Any], log: Path) -> dict[str, Any]:
-    bounds = Limits(seconds=limits.SECONDS, memory_bytes=limits.MEMORY_BYTES)
+    bounds = Limits(seconds=limits.WAIT, memory_bytes=limits.MEMORY_BYTES)
     try:
-        return dict(isolate.call(reading.check, job, bounds, log / "check.log"))
+        return dict(isolate.call(reading.check, job | {"seconds": limits.SECONDS}, bounds, log / "check.log"))
     except WorkerError as error:
-        reasons = {
-            "memory": f"Reading it takes more than {limits.MEMORY_BYTES / 1e9:.0f} GB of memory.",
-            "timeout": f"Reading it takes more than {limits.SECONDS:.0f} s.",
-            "killed": "It is broken in a way that ended its reader.",
-        }
-        if error.kind not in reasons:
+        if error.kind == "error":
             raise
-        raise RequestError(
-            f"{Path(job['at']).name} cannot be taken in.", reasons[error.kind], "Give a smaller or simpler file."
-        ) from error
+        why = "It is broken in a way that ended its reader."
+        if error.kind == "memory":
+            why = f"Reading it takes more than {limits.MEMORY_BYTES / 1e9:.1f} GB of memory."
+        if error.kind == "timeout" or "SIGXCPU" in error.what:
+            why = f"Reading it takes more than {limits.SECONDS} s."
+        fix = "Give a smaller or simpler file."
+        raise RequestError(f"{Path(job['at']).name} cannot be taken in.", why, fix) from error

@@ -5,6 +5,7 @@ Everything here sees a stranger's bytes: it runs in a process of its own, with l
 
 from __future__ import annotations
 
+import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ KINDS = {".ndjson": "jsonl"}
 def check(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     """Look at job["at"]; a zip is unpacked into the empty folder job["into"]. {"at": where the data lies then,
     "name", "left_out", and what `DataCheck` says}. Raises RequestError for what is wrong with the whole."""
+    _bind(job["seconds"])
     at = Path(job["at"])
     folders = [str(job["into"]), str(at.parent)]
 
@@ -54,6 +56,13 @@ def check(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     except RecursionError as error:
         why = "Its values hold lists in lists in lists."
         raise RequestError(f"{at.name} is nested too deeply.", why, "Give texts and labels.") from error
+
+
+def _bind(seconds: int) -> None:
+    """Processor time and the size of a file, besides what every worker is bound to; and no picture of its memory."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.UNPACKED_BYTES, limits.UNPACKED_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _looked_at(at: Path, job: Job, clean: Clean) -> dict[str, Any]:
