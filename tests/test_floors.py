@@ -19,8 +19,8 @@ FLOORS = (
     "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
-    # all the work, checked; inside a worker; the locked packages, installed anew; what there is; forms of options
-    "planning work replica inventory editing",
+    # all the work, checked; inside a worker; locked packages, installed anew; what there is; forms; data that is given
+    "planning work replica inventory editing uploads",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running difference",  # queue, detached runner, resume; what is other in two files or two runs
     "tuning verification loading trying",  # drive running; one's own input on what a run made

@@ -24,6 +24,7 @@ from workbench import (
     replay,
     running,
     trying,
+    uploads,
     verification,
     verification_run,
 )
@@ -272,6 +273,38 @@ def plan(request: Request, store: Store | None = None) -> Plan:
         return planning.make(request, store, log)
 
 
+def check_data(
+    file: Path,
+    *,
+    task: str | None = None,
+    model: str | None = None,
+    fields: dict[str, str] | None = None,
+    store: Store | None = None,
+) -> uploads.DataCheck:
+    """What is in uploaded data, and every row that `task` cannot use; read in a worker with limits.
+
+    CSV, JSON, JSONL, Parquet, or a zip of pictures, sounds or tables; or the `path` of an earlier answer. `model` says
+    the task and which labels there are; without both only the file itself is looked at. Data without a wrong row is
+    kept, and the answer's `path` is what `--data` takes. Raises RequestError for what is wrong with the whole.
+    """
+    name, revision = _model(model) if model else (None, None)
+    return uploads.check(
+        Path(file), store or Store(), task=task, model=name, revision=revision or None, fields=fields
+    )  # fmt: skip
+
+
+def is_upload(path: str | Path, store: Store | None = None) -> bool:
+    """Whether this is the whole path of data that `check_data` has kept in this store."""
+    return uploads.key_of(path, store or Store()) is not None
+
+
+def upload_folder(path: str | Path, store: Store | None = None) -> Path:
+    """Where notes beside an upload may lie, such as whose it is. Raises RequestError for any other path."""
+    if not is_upload(path, store):
+        raise RequestError(f"{path} is no upload.", "It may have been cleaned up.", "Upload it again.")
+    return Path(path).resolve().parent.parent
+
+
 def submit(plan: Plan, store: Store | None = None) -> str:
     """Start a plan in a runner of its own; the run's id at once. The same request that waits or runs is joined.
 
@@ -353,7 +386,7 @@ def against(run: str, other: str, store: Store | None = None) -> TwoRuns:
     """Two finished runs side by side: what differs between them, then every recipe that both have, with the ratio of
     its speed-ups and the answers that changed. Raises WorkbenchError for a run without a report or a baseline."""
     store = store or Store()
-    if run_id(run, store) == run_id(other, store):
+    if record(run, store).id == record(other, store).id:
         raise RequestError("Both are the same run.", "", "Name two runs; `workbench runs` lists them.")
     return difference.against(_finished(run, store), _finished(other, store))
 

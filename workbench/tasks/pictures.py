@@ -15,6 +15,7 @@ from workbench.plugin import Batch
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")  # none that starts a program
 LARGEST = 50_000_000  # pixels; larger pictures are refused before they are unpacked
 
 
@@ -52,7 +53,10 @@ def opened(row: dict[str, Any], field: str) -> Image:
     from PIL import Image
 
     source = row[field]
-    image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error).split(",")[0]) from error
     if image.width * image.height > LARGEST:
         raise ValueError(f"it has {image.width} x {image.height} pixels")
     return image
