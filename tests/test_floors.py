@@ -23,7 +23,7 @@ FLOORS = (
     "planning work replica inventory",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
-    "tuning verification loading",  # drive running
+    "tuning verification loading publishing",  # drive running; a finished run to the Hub
     "bench",  # the one door
     "faces",  # draw and ask
     "__init__ __main__",
