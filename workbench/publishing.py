@@ -16,6 +16,7 @@ from workbench.artifact import Artifact, manifest_of
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Progress
 from workbench.hub import jobs
+from workbench.hub.pushing import check_name
 from workbench.isolate import Limits
 from workbench.planning import Make, Plan, Variant
 from workbench.report.model_card import Pushed, model_card
@@ -39,6 +40,7 @@ class Source:
 
 def card_of(source: Source, repo_id: str, store: Store, pull_request: bool = False) -> str:
     """README.md as `push` sends it."""
+    check_name(repo_id)
     artifact, variant = _artifact(source, store)
     return _card(source, repo_id, artifact, variant, source.row if pull_request else "")
 
@@ -53,6 +55,7 @@ def push(
         raise RequestError(
             "A pull request cannot be private.", "Who sees it, sees the repository.", "Say one of the two."
         )
+    check_name(repo_id)
     artifact, variant = _artifact(source, store)
     below = source.row if pull_request else ""
     with store.aside() as aside:
