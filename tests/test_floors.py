@@ -23,7 +23,8 @@ FLOORS = (
     "planning work replica inventory editing uploads",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running difference",  # queue, detached runner, resume; what is other in two files or two runs
-    "tuning verification loading trying",  # drive running; one's own input on what a run made
+    # drive running; one's own input on what a run made; a finished run to the Hub
+    "tuning verification loading trying publishing",
     "bench runner",  # the one door; the process of a run, which knows every kind
     "faces",  # draw and ask
     "__init__ __main__",

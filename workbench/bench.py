@@ -1,4 +1,4 @@
-"""The one door: plan, submit, follow, cancel, compare, verify, load, ask. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, verify, load, ask, push. Faces use nothing below it but events."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from workbench import (
     loading,
     machine,
     planning,
+    publishing,
     replay,
     running,
     trying,
@@ -501,6 +502,44 @@ def answers(
     """
     with panel(run, store) as found:
         return found.ask(example, tell or (lambda _: None))
+
+
+# ---- to the Hub ---------------------------------------------------------------------------------
+
+
+def model_card(run: str, row: str, repo_id: str, *, pull_request: bool = False, store: Store | None = None) -> str:
+    """The README.md that `push` would send, to look at before."""
+    store = store or Store()
+    return publishing.card_of(_source(run, row, store), repo_id, store, pull_request)
+
+
+def push(
+    run: str,
+    row: str,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    pull_request: bool = False,
+    private: bool = False,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+) -> dict[str, Any]:
+    """Push one row of a finished run to the Hub: its files, a model card, its recipe and the report, in one commit.
+
+    `repo_id` (owner/name) must be new or empty; with `pull_request` it must be there, and a request is opened that
+    adds a folder named after the row. `token`: that of the person who pushes, handed to the fetcher and kept nowhere;
+    None takes the one that is logged in on this machine, which on a shared server is nobody's who asks. `tell` gets
+    Progress in bytes. Returns {"repo_id", "url", "commit", "pull_request": its page or None, "private", "bytes",
+    "files"}. Raises RequestError for a row, name, token or repository that cannot, WorkbenchError for what broke.
+    """
+    store = store or Store()
+    how: dict[str, Any] = {"token": token, "pull_request": pull_request, "private": private}
+    return publishing.push(_source(run, row, store), repo_id, store, tell or (lambda _: None), **how)
+
+
+def _source(run: str, row: str, store: Store) -> publishing.Source:
+    said, details = report(run, store)
+    return publishing.Source(said, plan_of(details["run"], store), row, recipe_file(run, row, store))
 
 
 # ---- what there is ------------------------------------------------------------------------------

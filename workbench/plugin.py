@@ -202,6 +202,11 @@ class Backend(Plugin, ABC):
         """Why nobody should choose these options on this machine who does not insist, or ""."""
         return ""
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        """Python for somebody who has the files and not the workbench: it opens them with the runtime alone, out of
+        the place that its variable `folder` names. "" where only the workbench can. `auto_class` is transformers'."""
+        return ""
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
         "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
