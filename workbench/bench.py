@@ -1,4 +1,4 @@
-"""The one door: plan, submit, follow, cancel, compare, verify, load, ask, push. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, verify, load, push. Faces use nothing below it but events."""
 
 from __future__ import annotations
 

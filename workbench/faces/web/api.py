@@ -28,7 +28,7 @@ def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         `recipes` are names of the shelf or texts of recipe files; `max_drop` is a fraction (0.01 is one point)."""
         with told():
             who = owner or desk.visitors.new()
-            refuse_places((model, data, *(one for one in recipes if "\n" not in one)), desk, who)
+            refuse_places((model, data, *(one for one in recipes if "\n" not in one)), desk)
             chosen = [recipe.load(one) if "\n" in one else one for one in recipes]
             request = bench.request(model, chosen, task=task or None, data=data or None, max_drop=max_drop,
                                     n=n or None, quick=quick)  # fmt: skip

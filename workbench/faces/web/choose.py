@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from workbench.faces.web.parts.about import about_line, machine_facts
 from workbench.faces.web.parts.plan_card import plan_card
 from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.parts.recipe_cards import recipe_cards
+from workbench.faces.web.visitors import UPLOAD
 from workbench.inventory import Offered
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
@@ -120,8 +121,8 @@ def columns_of(text: str) -> dict[str, str] | None:
     return {field.strip(): column.strip() for field, _, column in pairs}
 
 
-def refuse_places(names: Sequence[str], desk: Desk, visitor: str) -> None:
-    """RequestError where visitors of a shared server name its folders and files; their own uploads are theirs."""
+def refuse_places(names: Sequence[str], desk: Desk) -> None:
+    """RequestError where visitors of a shared server name its folders and files."""
     for name in map(str.strip, names) if desk.visitors.shared else ():
         if name.startswith(("/", ".", "~")) or (name and Path(name).exists()):
             why = "Visitors of this server choose among starters, models and data of the Hub, and the shelf."
@@ -130,9 +131,13 @@ def refuse_places(names: Sequence[str], desk: Desk, visitor: str) -> None:
 
 def planned(choice: Choice, desk: Desk, visitor: str) -> tuple[Plan, str]:
     """(plan, the command that asks for the same). Raises RequestError for what is wrong."""
-    refuse_places((choice.model, choice.data), desk, visitor)
+    refuse_places((choice.model, choice.data), desk)
+    named = choice.data.strip()
+    if named.startswith(UPLOAD):
+        choice = replace(choice, data=str(desk.visitors.upload(named, visitor)))
     plan = bench.plan(choice.request(), desk.store)
-    return plan, snippets.command(plan.request)
+    said = replace(plan.request, data=named.rpartition("/")[2]) if named.startswith(UPLOAD) else plan.request
+    return plan, snippets.command(said)
 
 
 # ---- what is suggested and shown ----------------------------------------------------------------
@@ -208,8 +213,8 @@ def _step(number: int, title: str, note: str = "") -> None:
     html(f'<div class="stepn"><span class="n">{number}</span><h2>{e(title)}</h2><span class="note">{note}</span></div>')
 
 
-def build(desk: Desk) -> dict[str, Any]:
-    """The screen's components by name."""
+def build(desk: Desk, *brought: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The screen's components by name. `brought` build what a person can bring to the data and to the recipes."""
     import gradio as gr
 
     tasks = [one["name"] for one in bench.tasks() if not one.get("missing")]
@@ -232,10 +237,12 @@ def build(desk: Desk) -> dict[str, Any]:
             with gr.Row():
                 columns = gr.Textbox(label="Columns", placeholder="found by themselves, or text=review, label=stars")
                 bar = gr.Number(1.0, label="Bar, pp", info="Most accuracy that may be lost, in points", step=0.1)
+            own = brought[0]()
             _step(3, "Target")
             target = gr.Dropdown(targets(), value=HERE, label="Target", show_label=False, container=False)
             note = html(lambda: target_note(HERE, desk))
             _step(4, "Recipes", "ticked: the first choices for this task and target")
+            own |= brought[1]()
             shelf = gr.HTML(
                 "", html_template="${cards}", js_on_load=SHELF_JS, apply_default_css=False, padding=False,
                 cards=part(cards(found["task"], "", desk.store)), wrong="{}",
@@ -252,7 +259,7 @@ def build(desk: Desk) -> dict[str, Any]:
             opened = gr.Textbox("", visible="hidden", label="Recipe file")
     return {"model": model, "task": task, "data": data, "n": n, "columns": columns, "bar": bar, "target": target,
             "shelf": shelf, "quick": quick, "opened": opened, "plan": plan, "show": show, "run": run,
-            "command": command, "about": about, "note": note}  # fmt: skip
+            "command": command, "about": about, "note": note} | own  # fmt: skip
 
 
 def choice_of(values: Sequence[Any]) -> Choice:
@@ -272,7 +279,7 @@ def wire(
 
     def fill(model: str, target: str, opened: str, who: str) -> tuple[Any, ...]:
         try:
-            refuse_places((model or "",), desk, who)
+            refuse_places((model or "",), desk)
             found = bench.about(model or "", store=desk.store)
         except WorkbenchError as error:
             return part(problem(error)), gr.skip(), gr.skip(), gr.skip()

@@ -7,9 +7,9 @@ from typing import Any, cast
 import gradio as gr
 from gradio.events import api as endpoint
 
-from workbench.faces.web import api, choose, compare, history, run, take
+from workbench.faces.web import api, bring, choose, compare, history, own_input, run, take
 from workbench.faces.web.around import QUIET, Desk, Shared
-from workbench.faces.web.parts import html, part
+from workbench.faces.web.parts import html
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import MARK
@@ -33,13 +33,13 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
         html(MAST)
         with gr.Tabs(selected="compare") as around["tabs"]:
             with gr.Tab("Choose", id="choose"):
-                form = choose.build(desk)
+                form = choose.build(desk, bring.build_data, bring.build_recipe)
             with gr.Tab("Run", id="run"):
                 running = run.build()
             with gr.Tab("Compare", id="compare"):
                 compared = compare.build(store)
             with gr.Tab("Take it with you", id="take") as take_tab:
-                taken = take.build()
+                taken = take.build(desk)
             with gr.Tab("History", id="history") as history_tab:
                 earlier = history.build()
         around["timer"] = gr.Timer(POLL, active=False)
@@ -48,6 +48,8 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
         for function in api.functions(desk):
             endpoint(function, api_name=function.__name__)
         look = run.looker(desk)
+        bring.wire(desk, everywhere, form)
+        own_input.wire(desk, everywhere, compared["own"])
         choose.wire(desk, everywhere, form, run.state(everywhere, running), look)
         take.wire(desk, everywhere, taken, take_tab)
         history.wire(desk, everywhere, earlier, history_tab)
@@ -61,12 +63,12 @@ def _wire(
 ) -> None:  # fmt: skip
     """What concerns several screens: the page that opens, and a run that ends."""
     look, drawn = run.looker(desk), run.state(shared, running)
-    results = [compared["screen"], *take.offered(taken)]
+    results = [*compare.offered(compared), *take.offered(taken)]
 
     def ended(run_id: str, who: str) -> tuple[Any, ...]:
         record = desk.finished(run_id, who)
         names = compare.rows(record, desk.store) if record else []
-        return part(compare.shown(record, desk.store)), *take.offer(names)
+        return *compare.offer(record, desk), *take.offer(names)
 
     def opened(who: str, request: gr.Request) -> tuple[Any, ...]:
         who = who or desk.visitors.new()

@@ -10,9 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.faces import snippets
+from workbench.faces.web import pushing
 from workbench.faces.web.around import ALIVE, BUSY, QUIET, Desk, Shared, told
 from workbench.faces.web.parts import html, levels, part, stepper
 from workbench.faces.web.watching import Watching
@@ -89,9 +92,7 @@ EMPTY = (
 )
 
 
-def build() -> dict[str, Any]:
-    import gradio as gr
-
+def build(desk: Desk) -> dict[str, Any]:
     empty = html(EMPTY)
     with gr.Column(visible=False) as room:
         html('<h1 class="hidden">Take it with you</h1>')
@@ -111,7 +112,8 @@ def build() -> dict[str, Any]:
                 verified = html("")
                 pack = gr.Button("Pack the model's files as zip")
                 model = gr.File(None, interactive=False, label="The optimized model", visible=False)
-    return {"empty": empty, "room": room, "row": row, "yaml": yaml, "python": python, "command": command,
+        hub = pushing.build(desk)
+    return {"hub": hub, "empty": empty, "room": room, "row": row, "yaml": yaml, "python": python, "command": command,
             "files": files, "pack": pack, "model": model, "verify": verify, "verified": verified,
             "verification": gr.Textbox("", visible="hidden", label="Verification"),
             "timer": gr.Timer(1.0, active=False)}  # fmt: skip
@@ -124,14 +126,12 @@ def offered(taken: dict[str, Any]) -> list[Any]:
 
 def offer(names: Sequence[str]) -> tuple[Any, ...]:
     """The screen for a run with these rows."""
-    import gradio as gr
-
     return (gr.update(visible=not names), gr.update(visible=bool(names)),
             gr.update(choices=list(names), value=names[0] if names else None))  # fmt: skip
 
 
 def wire(desk: Desk, shared: Shared, taken: dict[str, Any], tab: Any) -> None:
-    import gradio as gr
+    pushing.wire(desk, shared, taken["row"], taken["hub"])
 
     def shown(row: str | None, run: str, who: str) -> tuple[Any, ...]:
         record = desk.finished(run, who)
