@@ -99,3 +99,11 @@ def open_tab(page: Any, name: str) -> None:
         return
     tab.first.click()
     page.get_by_role("tab", name=name, exact=True, selected=True).wait_for()
+
+
+def replace_file(page: Any, where: str, file: Path) -> None:
+    """Take away the file that was chosen and choose another."""
+    page.locator(where).get_by_role("button", name="Clear").or_(
+        page.locator(where).get_by_label("Remove")
+    ).first.click()
+    page.locator(f"{where} input[type=file]").set_input_files(file)

@@ -27,14 +27,19 @@ MOST_RECIPE = 1 << 20  # bytes
 def build_data() -> dict[str, Any]:
     with gr.Accordion("Upload data of your own", open=False):
         file = gr.File(label="CSV, JSON, JSONL, Parquet, or a zip of pictures or sounds with metadata.csv, up to 50 MB",
-                       file_types=DATA, height=120)  # fmt: skip
+                       file_types=DATA, height=120, elem_id="data-file")  # fmt: skip
         preview = html("")
     return {"data_file": file, "preview": preview}
 
 
 def build_recipe() -> dict[str, Any]:
     with gr.Accordion("Open a recipe file", open=False):
-        file = gr.File(label="A recipe file: the form is filled in with it", file_types=[".yaml", ".yml"], height=120)
+        file = gr.File(
+            label="A recipe file: the form is filled in with it",
+            file_types=[".yaml", ".yml"],
+            height=120,
+            elem_id="recipe-file",
+        )
         differs = html("")
     return {"recipe_file": file, "differs": differs}
 

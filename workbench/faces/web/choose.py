@@ -240,7 +240,7 @@ def build(desk: Desk, *brought: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             own = brought[0]()
             _step(3, "Target")
             target = gr.Dropdown(targets(), value=HERE, label="Target", show_label=False, container=False)
-            note = html(lambda: target_note(HERE, desk))
+            note = html(target_note(HERE, desk))
             _step(4, "Recipes", "ticked: the first choices for this task and target")
             own |= brought[1]()
             shelf = gr.HTML(
@@ -270,7 +270,7 @@ def choice_of(values: Sequence[Any]) -> Choice:
 
 
 def wire(
-    desk: Desk, shared: Shared, form: dict[str, Any], begun: Sequence[Component], look: Callable[..., Any]
+    desk: Desk, shared: Shared, form: dict[str, Any], tab: Any, begun: Sequence[Component], look: Callable[..., Any]
 ) -> None:
     """`look` gives the values of `begun`, the run screen, once a run began."""
     import gradio as gr
@@ -315,6 +315,7 @@ def wire(
         return [gr.validate(True, ""), *(gr.validate(name not in wrong, wrong.get(name, "")) for name in FORM)]
 
     asked = [shared.visitor, *inputs]
+    tab.select(lambda target: part(target_note(target or "", desk)), form["target"], form["note"], **QUIET)
     form["model"].key_up(
         lambda typed: gr.update(choices=suggestions(typed or "", desk.store)), form["model"], form["model"],
         trigger_mode="always_last", **QUIET,

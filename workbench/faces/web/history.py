@@ -56,8 +56,8 @@ def build() -> dict[str, Any]:
     both = html("")
     html("<h2>What changed between two recipe files</h2>")
     with gr.Row():
-        old = gr.File(label="Old", file_types=[".yaml", ".yml"], height=120)
-        new = gr.File(label="New", file_types=[".yaml", ".yml"], height=120)
+        old = gr.File(label="Old", file_types=[".yaml", ".yml"], height=120, elem_id="old-file")
+        new = gr.File(label="New", file_types=[".yaml", ".yml"], height=120, elem_id="new-file")
         changed = gr.Button("Show what changed")
     said = html("")
     return {"screen": screen, "again": again, "first": first, "second": second, "against": against, "both": both,

@@ -32,7 +32,7 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
         }
         html(MAST)
         with gr.Tabs(selected="compare") as around["tabs"]:
-            with gr.Tab("Choose", id="choose"):
+            with gr.Tab("Choose", id="choose") as choose_tab:
                 form = choose.build(desk, bring.build_data, bring.build_recipe)
             with gr.Tab("Run", id="run"):
                 running = run.build()
@@ -50,7 +50,7 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
         look = run.looker(desk)
         bring.wire(desk, everywhere, form)
         own_input.wire(desk, everywhere, compared["own"])
-        choose.wire(desk, everywhere, form, run.state(everywhere, running), look)
+        choose.wire(desk, everywhere, form, choose_tab, run.state(everywhere, running), look)
         take.wire(desk, everywhere, taken, take_tab)
         history.wire(desk, everywhere, earlier, history_tab)
         _wire(demo, desk, everywhere, running, compared, taken)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,10 +13,8 @@ def part(markup: str) -> str:
     return f'<div class="workbench part">{markup}</div>'
 
 
-def html(markup: str | Callable[[], str], **more: Any) -> gr.HTML:
-    """A component that shows `markup`, without Gradio's own ideas about tables and headings. A function is asked
-    whenever somebody opens the page."""
+def html(markup: str, **more: Any) -> gr.HTML:
+    """A component that shows `markup`, without Gradio's own ideas about tables and headings."""
     import gradio as gr
 
-    value = part(markup) if isinstance(markup, str) else lambda: part(markup())
-    return gr.HTML(value, apply_default_css=False, padding=False, **more)
+    return gr.HTML(part(markup), apply_default_css=False, padding=False, **more)
