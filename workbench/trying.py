@@ -35,7 +35,7 @@ from workbench.store import Store
 
 MOST_TEXT = 20_000  # characters
 MOST_BYTES = 20 << 20  # of a picture or a sound
-SECONDS = 60.0  # that one answer may take: a loaded model, or all calls of one variant
+SECONDS = 120.0  # that one answer may take: a loaded model, or all calls of one variant
 WORKER_BYTES, MODEL_SIZES = 4 << 30, 4  # heap of a worker: so much, and so many times the models' files
 MEMORY_SHARE = 0.7  # of this machine's, that a worker may never pass
 KEPT_SHARE = 0.25  # of this machine's memory: models that fit into it stay open for the next input
@@ -160,7 +160,8 @@ class Panel:
         return None if self.store.find(self.plan.piece(variant.artifact).key) else GONE
 
     def _prepare(self, row: dict[str, Any], into: Path) -> dict[str, Any]:
-        files = {field.name: _copied(row, field.name, into) for field in self.fields if field.kind != "text"}
+        files = {field.name: _copied(row, field.name, into) for field in self.fields
+                 if field.kind != "text" and field.name in row}  # fmt: skip
         facts = self.store.find(self.plan.piece("inputs").key)
         job = {"task": self.task.name, "model": str(self._model.path) if self._model else "",
                "inputs": str(facts.path) if facts else ""}  # fmt: skip

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Job = dict[str, Any]
 SAMPLES = 4
-POLITE = 19  # niceness of what nobody measures: a measurement that goes on shall hardly feel it
+POLITE = 10  # niceness of what nobody measures: a measurement that goes on shall hardly feel it
 FEWEST_CALLS, MOST_CALLS, CALLS_SECONDS = 3, 9, 1.0  # timed for a person's own input
 ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
 
