@@ -204,6 +204,18 @@ def test_pushing_without_a_token_says_how_to_log_in(hub: PushServer, folder: Pat
     assert f"{hub.endpoint}/settings/tokens" in said(error) and not hub.requests
 
 
+def test_an_empty_token_never_stands_for_the_one_that_is_logged_in(
+    hub: PushServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    for empty in ("", " \n"):
+        with pytest.raises(RequestError, match="needs a token"):
+            push(folder, token=empty)
+    assert not hub.requests
+    push(folder, token=None)
+    assert hub.tokens_at("hub") == {TOKEN}
+
+
 def test_a_token_that_the_hub_does_not_know_is_told_so(hub: PushServer, folder: Path) -> None:
     with pytest.raises(RequestError, match="does not know this token") as error:
         push(folder, token="hf_somebodyElse")

@@ -41,7 +41,7 @@ class Source:
 def card_of(source: Source, repo_id: str, store: Store, pull_request: bool = False) -> str:
     """README.md as `push` sends it."""
     check_name(repo_id)
-    artifact, variant = _artifact(source, store)
+    artifact, variant = _artifact(source, store, check=False)
     return _card(source, repo_id, artifact, variant, source.row if pull_request else "")
 
 
@@ -56,7 +56,7 @@ def push(
             "A pull request cannot be private.", "Who sees it, sees the repository.", "Say one of the two."
         )
     check_name(repo_id)
-    artifact, variant = _artifact(source, store)
+    artifact, variant = _artifact(source, store, check=True)
     below = source.row if pull_request else ""
     with store.aside() as aside:
         texts = {"README.md": _card(source, repo_id, artifact, variant, below),
@@ -81,8 +81,8 @@ def push(
         return dict(isolate.call(jobs.push, job, limits, aside / "log" / "worker.log", progress))
 
 
-def _artifact(source: Source, store: Store) -> tuple[Artifact, Variant]:
-    """The files of the row, every hash checked. Raises RequestError for a row that has none of its own."""
+def _artifact(source: Source, store: Store, check: bool) -> tuple[Artifact, Variant]:
+    """The files of the row, with `check` every hash of them. Raises RequestError for a row that has none of its own."""
     plan = source.plan
     variant = next((one for one in plan.variants if one.name == source.row), None)
     row = next((one for one in source.report["rows"] if one["name"] == source.row), None)
@@ -96,7 +96,7 @@ def _artifact(source: Source, store: Store) -> tuple[Artifact, Variant]:
             f"{source.row} is the model as it came.", "Its recipe changes how it runs and no file.",
             "Push another row, or share the recipe file.",
         )  # fmt: skip
-    found = store.find(plan.piece(variant.artifact).key, check=True)
+    found = store.find(plan.piece(variant.artifact).key, check)
     if found is None:
         raise WorkbenchError(
             f"The files of {source.row} are not in the store any more.", "They were removed, or are damaged.",

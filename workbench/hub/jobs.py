@@ -132,6 +132,9 @@ def search(job: Job, channel: isolate.Channel) -> list[dict[str, Any]]:
 def push(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     """One commit of job["files"] into job["repo_id"]. The token comes in the job, which is kept nowhere, or is the one
     this person logged in with."""
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # its warnings hold addresses that whoever has them may write to for a while
     files = [Outgoing(Path(one["at"]), one["path"], one["sha256"], one["bytes"]) for one in job["files"]]
     how = {name: job[name] for name in ("token", "private", "pull_request")}
     return push_files(job["repo_id"], files, job["title"], job["description"], progress=channel.progress, **how)

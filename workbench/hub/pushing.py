@@ -123,13 +123,13 @@ def _changed(file: Outgoing) -> WorkbenchError:
 
 
 def _token(given: str | None) -> str:
-    """Raises RequestError without ever showing it."""
+    """Raises RequestError without ever showing it. An empty one is none: it never stands for somebody else's."""
     from huggingface_hub import get_token
 
-    token = (given or get_token() or "").strip()
+    token = ((get_token() or "") if given is None else given).strip()
     if not token:
         raise RequestError(
-            "Pushing needs a token.", "Nobody is logged in to the Hub here.",
+            "Pushing needs a token.", "Nobody is logged in to the Hub here." if given is None else "None was given.",
             f"Log in with `hf auth login`; a token with write access is made on {_tokens_page()}.",
         )  # fmt: skip
     if not (token.isascii() and token.isprintable() and " " not in token):
