@@ -225,13 +225,14 @@ def _loading(pushed: Pushed) -> str:
         ),
     ]
     if pushed.opening:
+        imports, _, rest = pushed.opening.strip().rpartition("\n\n")
         inside = f' + "/{pushed.below}"' if pushed.below else ""
         said += [
             "Or the files of this repository, with their runtime alone:",
             _block(
                 "python",
-                "from huggingface_hub import snapshot_download\n\n"
-                f'folder = snapshot_download("{pushed.repo_id}"){inside}\n{pushed.opening.strip()}',
+                f"{imports}\nfrom huggingface_hub import snapshot_download\n\n".lstrip()
+                + f'folder = snapshot_download("{pushed.repo_id}"){inside}\n{rest}',
             ),
         ]
     return "\n\n".join(said)
