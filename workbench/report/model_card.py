@@ -206,7 +206,7 @@ def _machine(report: Report, recipe: Mapping[str, Any]) -> str:
         *(str(one) for one in here.get("accelerators") or ()),
     ]
     packages = [f"{name} {version}" for name, version in sorted((there.get("packages") or {}).items())]
-    versions = ", ".join([f"Python {there['python']}"] * bool(there.get("python")) + packages)
+    versions = ", ".join([*([f"Python {there['python']}"] if there.get("python") else []), *packages])
     tool = lock.get("tool") or {}
     made = f"workbench {tool['version']}, " if tool.get("version") else ""
     line = "; ".join(part for part in (", ".join(fact for fact in facts if fact), versions) if part)
