@@ -157,7 +157,8 @@ def test_a_row_that_misses_the_bar_says_so() -> None:
 def test_it_is_loaded_from_the_recipe_or_by_its_runtime_alone() -> None:
     text = prose(made(opening="import runtime\n\nmodel = runtime.open(folder)\n"))
     assert 'hf_hub_download("me/model-int8", "recipe.yaml")' in text and "model = workbench.load(recipe)" in text
-    assert 'folder = snapshot_download("me/model-int8")\nimport runtime' in text
+    assert 'folder = snapshot_download("me/model-int8")\nmodel = runtime.open(folder)\n' in text
+    assert "import runtime\nfrom huggingface_hub import snapshot_download\n" in text
     assert "workbench verify recipe.yaml\n" in text
     assert "snapshot_download" not in made()
 

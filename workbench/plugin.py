@@ -204,7 +204,8 @@ class Backend(Plugin, ABC):
 
     def opening(self, folder: Path, auto_class: str) -> str:
         """Python for somebody who has the files and not the workbench: it opens them with the runtime alone, out of
-        the place that its variable `folder` names. "" where only the workbench can. `auto_class` is transformers'."""
+        the place that its variable `folder` names. Imports, an empty line, the rest; "" where only the workbench can.
+        `auto_class` is transformers'."""
         return ""
 
     def audit(self, folder: Path) -> dict[str, Any]:

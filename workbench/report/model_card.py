@@ -206,7 +206,7 @@ def _machine(report: Report, recipe: Mapping[str, Any]) -> str:
         *(str(one) for one in here.get("accelerators") or ()),
     ]
     packages = [f"{name} {version}" for name, version in sorted((there.get("packages") or {}).items())]
-    versions = ", ".join([f"Python {there['python']}"] * bool(there.get("python")) + packages)
+    versions = ", ".join([*([f"Python {there['python']}"] if there.get("python") else []), *packages])
     tool = lock.get("tool") or {}
     made = f"workbench {tool['version']}, " if tool.get("version") else ""
     line = "; ".join(part for part in (", ".join(fact for fact in facts if fact), versions) if part)
@@ -225,13 +225,14 @@ def _loading(pushed: Pushed) -> str:
         ),
     ]
     if pushed.opening:
+        imports, _, rest = pushed.opening.strip().rpartition("\n\n")
         inside = f' + "/{pushed.below}"' if pushed.below else ""
         said += [
             "Or the files of this repository, with their runtime alone:",
             _block(
                 "python",
-                "from huggingface_hub import snapshot_download\n\n"
-                f'folder = snapshot_download("{pushed.repo_id}"){inside}\n{pushed.opening.strip()}',
+                f"{imports}\nfrom huggingface_hub import snapshot_download\n\n".lstrip()
+                + f'folder = snapshot_download("{pushed.repo_id}"){inside}\n{rest}',
             ),
         ]
     return "\n\n".join(said)
