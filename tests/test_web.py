@@ -52,7 +52,7 @@ def test_from_the_first_paint_to_a_recipe_file_that_verifies(small: Small, home:
         browser.replace_file(page, "#data-file", small.rows)
         page.get_by_text("Every row can be used").wait_for(timeout=60_000)
         assert page.get_by_label("Evaluation data").input_value().startswith("upload:")
-        page.locator(".aside code").get_by_text("rows.csv").first.wait_for(timeout=60_000)
+        page.locator(".aside .cm-content").get_by_text("rows.csv").first.wait_for(timeout=60_000)
         page.get_by_role("button", name="Run 2 variants").click()
         page.locator(".steps").wait_for(timeout=90_000)
         page.wait_for_url("**run=**", wait_until="commit")
@@ -102,7 +102,7 @@ def test_what_a_finished_run_offers(finished: Any, tmp_path: Path) -> None:
         assert "model.onnx" in zipfile.ZipFile(tmp_path / "model.zip").namelist()
 
         page.get_by_role("button", name="Push to the Hub").click()
-        page.get_by_label("Repository").fill("me/small")
+        page.get_by_label("Repository", exact=True).fill("me/small")
         page.get_by_role("button", name="Show the model card").click()
         page.get_by_text("base_model", exact=False).or_(page.get_by_text("library_name")).first.wait_for()
         page.get_by_role("button", name="Push", exact=True).click()

@@ -69,7 +69,7 @@ def test_a_wrong_value_is_marked_at_its_field(address: str) -> None:
         field.fill("99.9")
         field.press("Tab")
         page.locator('[id="onnx-int8-static.steps.1.percentile"]:not([aria-invalid])').wait_for(timeout=60_000)
-        page.locator(".aside code").get_by_text("onnx-int8-static-edited").first.wait_for(timeout=60_000)
+        page.locator(".aside .cm-content").get_by_text("onnx-int8-static-edited").first.wait_for(timeout=60_000)
         n = page.get_by_label("Examples (n)")
         n.fill("3")
         n.press("Tab")
