@@ -13,6 +13,8 @@ from workbench.recipe import Recipe
 
 Key = tuple[str, int]  # a step's name, and how often it occurred before
 ORDER = "The same steps in another order make another file."
+VERSION = "The same options may build another file."
+LOCKED = "The lock says another value than the spec: it belongs to another spec."
 WRITTEN = "The value is the same; written out it makes another recipe by its identity."
 
 
@@ -27,7 +29,7 @@ def between(old: Recipe, new: Recipe) -> list[Change]:
         said.append(Change("spec", "spec.steps", "reordered", "order of the steps", *names, ORDER, BOTH))
     for key in kept:
         said += _options(old, new, before[key], after[key])
-        said += _version(old, new, before[key], after[key])
+        said += _lock(old, new, before[key], after[key], {change.where for change in said})
     return said
 
 
@@ -94,15 +96,24 @@ def _locked(recipe: Recipe, place: int) -> dict[str, Any]:
     return dict(lock.steps[place].options) if lock and not recipe.is_edited() and place < len(lock.steps) else {}
 
 
-def _version(old: Recipe, new: Recipe, before: int, after: int) -> list[Change]:
+def _lock(old: Recipe, new: Recipe, before: int, after: int, said: set[str]) -> list[Change]:
+    """The step's version, and what only the locks say of its options: one of them belongs to another spec then."""
     if not (old.lock and new.lock and before < len(old.lock.steps) and after < len(new.lock.steps)):
         return []
     then, now = old.lock.steps[before], new.lock.steps[after]
-    if then.use != now.use or then.version == now.version:
+    if then.use != now.use:
         return []
-    why = "The same options may build another file."
-    where, name = f"lock.steps[{after}].version", f"version of the step {now.use}"
-    return [Change("environment", where, "changed", name, str(then.version), str(now.version), why, BOTH)]
+    where, found = f"lock.steps[{after}]", []
+    if then.version != now.version:
+        texts = (str(then.version), str(now.version))
+        found.append(Change("environment", f"{where}.version", "changed", f"version of the step {now.use}", *texts,
+                            VERSION, BOTH))  # fmt: skip
+    for key in dict.fromkeys([*then.options, *now.options]):
+        texts = (in_words(then.options.get(key)), in_words(now.options.get(key)))
+        if texts[0] != texts[1] and f"spec.steps[{after}].{key}" not in said:
+            found.append(Change("spec", f"{where}.options.{key}", "changed", f"{key} of {now.use}, as it was built",
+                                *texts, LOCKED, BOTH))  # fmt: skip
+    return found
 
 
 def plugin_of(word: str, name: str) -> Plugin | None:

@@ -37,6 +37,11 @@ def _rows(said: Said) -> str:
     return f"{words.plural(rows['count'], 'row')} ({short(rows['ids_sha256'])})"
 
 
+def _consumed(said: Said) -> str:
+    tensors = f" ({short(said['token_ids_sha256'])})" if said.get("token_ids_sha256") else ""
+    return f"{words.plural(said['samples'], 'sample')}, {words.number(said['unique'])} different{tensors}"
+
+
 def content(said: Said) -> str:
     """The revision or the digest of locked data."""
     return in_words(said.get("revision") or said.get("digest"))
@@ -75,6 +80,7 @@ WRITERS: dict[KeyPath, Callable[[Any], str]] = {
     ("spec", "data", "calibration"): _data,
     ("lock", "data", "evaluation"): _rows,
     ("lock", "data", "calibration"): _rows,
+    ("lock", "data", "calibration", "consumed"): _consumed,
     ("lock", "data"): lambda said: _rows(said.get("evaluation") or said["calibration"]),
     ("lock", "model"): lambda said: short(said["revision"]),
     ("lock", "tool"): lambda said: str(said["version"]),
