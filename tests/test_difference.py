@@ -17,6 +17,7 @@ from workbench.difference import Change, Changes
 from workbench.difference.topics import SILENT
 from workbench.door import shown
 from workbench.errors import RequestError
+from workbench.faces.web.compare import first
 from workbench.recipe import Recipe, different_keys, from_dict, load, shelf, shelf_folder
 
 STATIC, DYNAMIC = (shelf_folder() / f"onnx-int8-{name}.yaml" for name in ("static", "dynamic"))
@@ -113,6 +114,14 @@ def test_what_is_done_comes_first_and_what_is_for_people_last() -> None:
     assert kinds == ["spec", "environment", "goal", "about"]
     threads = between(load(FULL), new).changes[0]
     assert (threads.old, threads.new, threads.explains) == ("auto (the default)", "4", ("speed",))
+
+
+def test_an_option_that_an_older_lock_does_not_name_had_its_default() -> None:
+    older, newer = (locked(lock__steps__0__options={"dynamic": True, **more}) for more in ({}, {"optimize": True}))
+    change = only(between(older, newer))
+    assert (change.kind, change.old, change.new) == ("about", "true (the default, not written)", "true")
+    off = only(between(older, locked(lock__steps__0__options={"dynamic": True, "optimize": False})))
+    assert (off.kind, off.old, off.new) == ("spec", "true", "false")
 
 
 # ---- inputs, environment, goal --------------------------------------------------------------------
@@ -299,6 +308,12 @@ def test_what_the_machine_has_otherwise_is_said_and_what_it_has_alike_is_not() -
     assert found["machine class"].new == machine.this_machine().isa and "accuracy" in found["machine class"].explains
     assert found["cores"].old == "1000" and found["threads of one call"].new == str(machine.auto_threads())
     assert found["memory, GB"].old == "1.5"
+
+
+def test_a_machine_is_never_called_edited() -> None:
+    yaml = first()[1]["yaml"]["onnx-int8-static"].replace("version: 1\n", "version: 7\n")
+    assert len(bench.differs_here(yaml).notes) == 1, "the file was, and it says so itself"
+    assert not bench.differs_here(first()[1]["yaml"]["onnx-int8-static"]).notes
 
 
 def test_packages_that_are_missing_come_first_then_those_of_other_versions() -> None:

@@ -222,7 +222,7 @@ def test_what_is_drawn_is_escaped_and_says_every_verdict_in_words() -> None:
         "higher speed-up",
         "drop",
         "40 to wrong, 0 to right",
-        "1.50x of the 1st",
+        "1.50x (",
         "95 % interval",
     ):
         assert said in text.replace("\u00a0", " "), said

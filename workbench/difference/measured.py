@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench import evidence
 from workbench.difference import written
 from workbench.difference.change import NOTHING, Change
 from workbench.recipe import Recipe
@@ -40,6 +39,8 @@ def _speeds(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Change]
 
 
 def _speed_why(old: Recipe, new: Recipe, a: ExpectedSpeed, b: ExpectedSpeed) -> str:
+    from workbench import evidence
+
     classes = [one.lock.machine.isa if one.lock and one.lock.machine else None for one in (old, new)]
     if classes[0] != classes[1]:
         return OTHER_MACHINE
@@ -63,6 +64,8 @@ def _accuracy(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Chang
 
 
 def _accuracy_why(a: ExpectedAccuracy, b: ExpectedAccuracy, same_rows: bool) -> str:
+    from workbench import evidence
+
     if a.metric != b.metric:
         return "They are other metrics."
     parts = [] if same_rows else [OTHER_ROWS]

@@ -108,11 +108,17 @@ def _lock(old: Recipe, new: Recipe, before: int, after: int, said: set[str]) -> 
         texts = (str(then.version), str(now.version))
         found.append(Change("environment", f"{where}.version", "changed", f"version of the step {now.use}", *texts,
                             VERSION, BOTH))  # fmt: skip
+    plugin = plugin_of("step", now.use)
+    defaults = {one["name"]: one["default"] for one in catalog.options(plugin)} if plugin else {}
     for key in dict.fromkeys([*then.options, *now.options]):
-        texts = (in_words(then.options.get(key)), in_words(now.options.get(key)))
-        if texts[0] != texts[1] and f"spec.steps[{after}].{key}" not in said:
-            found.append(Change("spec", f"{where}.options.{key}", "changed", f"{key} of {now.use}, as it was built",
-                                *texts, LOCKED, BOTH))  # fmt: skip
+        values = [options.get(key, defaults.get(key)) for options in (then.options, now.options)]
+        name, texts = f"{key} of {now.use}, as it was built", [in_words(value) for value in values]
+        if values[0] != values[1] and f"spec.steps[{after}].{key}" not in said:
+            found.append(Change("spec", f"{where}.options.{key}", "changed", name, texts[0], texts[1], LOCKED, BOTH))
+        elif values[0] == values[1] and (key in then.options) != (key in now.options):
+            texts = [text if key in options else f"{text} (the default, not written)"
+                     for text, options in zip(texts, (then.options, now.options), strict=True)]  # fmt: skip
+            found.append(Change("about", f"{where}.options.{key}", "changed", name, texts[0], texts[1], WRITTEN))
     return found
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workbench import catalog, words
-from workbench.comparison import bounds
 from workbench.difference.change import NOTHING, in_words, short
 from workbench.recipe import Recipe
 from workbench.recipe_file import KeyPath
@@ -52,6 +51,8 @@ def _bounds(said: list[Said]) -> str:
 
 
 def _bound(said: Said) -> str:
+    from workbench.comparison import bounds
+
     more = [str(said["metric"])] if said.get("metric") else []
     more += ["relative"] if said.get("kind") == "relative" else []
     more += [f"confidence {said['confidence']:g}"] if said.get("confidence", 0.95) != 0.95 else []
