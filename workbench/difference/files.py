@@ -167,6 +167,6 @@ def _backend_options(old: Recipe, new: Recipe) -> list[Change]:
     both = f"{old.spec.target.backend} and {name} have options of their own."
     texts = [tuple(written.text(OPTIONS, one.get(key)) for one in given) for key in said]
     return [
-        Change("spec", f"spec.target.options.{key}", "changed", f"{key} of the backend", *text, both, BOTH)
+        Change("spec", f"spec.target.options.{key}", "changed", f"{key} of the backend", text[0], text[1], both, BOTH)
         for key, text in zip(said, texts, strict=True)
     ]

@@ -34,7 +34,7 @@ def _speeds(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Change]
         if a != b:
             texts = [written.speed(one.model_dump()) if one else NOTHING for one in (a, b)]
             why = _speed_why(old, new, a, b) if a and b else ""
-            said.append(Change("expectations", "expect.speed", "changed", f"speed-up, {name}", *texts, why))
+            said.append(Change("expectations", "expect.speed", "changed", f"speed-up, {name}", texts[0], texts[1], why))
     return said
 
 
@@ -60,7 +60,7 @@ def _accuracy(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Chang
              for one, recipe in ((a, old), (b, new))]  # fmt: skip
     name = a.metric if a else b.metric if b else ""
     why = _accuracy_why(a, b, _same_rows(old, new)) if a and b else ""
-    return [Change("expectations", "expect.accuracy", "changed", name.replace("_", " "), *texts, why)]
+    return [Change("expectations", "expect.accuracy", "changed", name.replace("_", " "), texts[0], texts[1], why)]
 
 
 def _accuracy_why(a: ExpectedAccuracy, b: ExpectedAccuracy, same_rows: bool) -> str:

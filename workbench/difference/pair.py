@@ -119,9 +119,10 @@ def accuracy(rows: tuple[Row, Row], answers: tuple[Predictions | None, Predictio
     if before["delta"] is None or after["delta"] is None or before["metric"] != after["metric"]:
         known = before["delta"] is not None and after["delta"] is not None
         return Accuracy("not_comparable", reason="Other metrics." if known else "One of the two was not measured.")
-    if answers[0] is None or answers[1] is None:
+    one, other = answers
+    if one is None or other is None:
         return _unpaired(before, after, "Their answers are not in the store any more.")
-    shared = _shared(*answers)
+    shared = _shared(one, other)
     if len(shared[0].ids) < FEWEST_ROWS:
         return _unpaired(before, after, "They answered other examples.")
     found = comparison.accuracy_of(*shared, goal)

@@ -10,6 +10,7 @@ from workbench.difference.topics import BOTH
 from workbench.errors import RequestError
 from workbench.plugin import Plugin
 from workbench.recipe import Recipe
+from workbench.recipe_proof import LockedStep
 
 Key = tuple[str, int]  # a step's name, and how often it occurred before
 ORDER = "The same steps in another order make another file."
@@ -26,7 +27,7 @@ def between(old: Recipe, new: Recipe) -> list[Change]:
     kept = [key for key in before if key in after]
     if (order := [key for key in after if key in before]) != kept:
         names = [", ".join(name for name, _ in keys) for keys in (kept, order)]
-        said.append(Change("spec", "spec.steps", "reordered", "order of the steps", *names, ORDER, BOTH))
+        said.append(Change("spec", "spec.steps", "reordered", "order of the steps", names[0], names[1], ORDER, BOTH))
     for key in kept:
         said += _options(old, new, before[key], after[key])
         said += _lock(old, new, before[key], after[key], {change.where for change in said})
@@ -46,7 +47,16 @@ def _whole(how: Any, key: Key, recipe: Recipe, place: int) -> Change:
     said = f"{key[0]} ({in_words(given)})" if given else key[0]
     texts = (NOTHING, said) if how == "added" else (said, NOTHING)
     plugin = plugin_of("step", key[0])
-    return Change("spec", f"spec.steps[{place}]", how, f"step {key[0]}", *texts, plugin.summary if plugin else "", BOTH)
+    return Change(
+        "spec",
+        f"spec.steps[{place}]",
+        how,
+        f"step {key[0]}",
+        texts[0],
+        texts[1],
+        plugin.summary if plugin else "",
+        BOTH,
+    )
 
 
 def _options(old: Recipe, new: Recipe, before: int, after: int) -> list[Change]:
@@ -97,7 +107,7 @@ def _locked(recipe: Recipe, place: int) -> dict[str, Any]:
 
 
 def _lock(old: Recipe, new: Recipe, before: int, after: int, said: set[str]) -> list[Change]:
-    """The step's version, and what only the locks say of its options: one of them belongs to another spec then."""
+    """The step's version, and what only the locks say of its options. `said`: keys that the specs say already."""
     if not (old.lock and new.lock and before < len(old.lock.steps) and after < len(new.lock.steps)):
         return []
     then, now = old.lock.steps[before], new.lock.steps[after]
@@ -105,21 +115,26 @@ def _lock(old: Recipe, new: Recipe, before: int, after: int, said: set[str]) -> 
         return []
     where, found = f"lock.steps[{after}]", []
     if then.version != now.version:
-        texts = (str(then.version), str(now.version))
-        found.append(Change("environment", f"{where}.version", "changed", f"version of the step {now.use}", *texts,
-                            VERSION, BOTH))  # fmt: skip
+        name = f"version of the step {now.use}"
+        versions = str(then.version), str(now.version)
+        found.append(Change("environment", f"{where}.version", "changed", name, *versions, VERSION, BOTH))
+    keys = [key for key in dict.fromkeys([*then.options, *now.options]) if f"spec.steps[{after}].{key}" not in said]
+    return found + [one for key in keys if (one := _built(f"{where}.options.{key}", key, then, now))]
+
+
+def _built(where: str, key: str, then: LockedStep, now: LockedStep) -> Change | None:
+    """An option that the two locks say otherwise; one that an older lock does not name had its default."""
     plugin = plugin_of("step", now.use)
-    defaults = {one["name"]: one["default"] for one in catalog.options(plugin)} if plugin else {}
-    for key in dict.fromkeys([*then.options, *now.options]):
-        values = [options.get(key, defaults.get(key)) for options in (then.options, now.options)]
-        name, texts = f"{key} of {now.use}, as it was built", [in_words(value) for value in values]
-        if values[0] != values[1] and f"spec.steps[{after}].{key}" not in said:
-            found.append(Change("spec", f"{where}.options.{key}", "changed", name, texts[0], texts[1], LOCKED, BOTH))
-        elif values[0] == values[1] and (key in then.options) != (key in now.options):
-            texts = [text if key in options else f"{text} (the default, not written)"
-                     for text, options in zip(texts, (then.options, now.options), strict=True)]  # fmt: skip
-            found.append(Change("about", f"{where}.options.{key}", "changed", name, texts[0], texts[1], WRITTEN))
-    return found
+    default = next((one["default"] for one in catalog.options(plugin) if one["name"] == key), None) if plugin else None
+    old, new = (options.get(key, default) for options in (then.options, now.options))
+    name = f"{key} of {now.use}, as it was built"
+    if old != new:
+        return Change("spec", where, "changed", name, in_words(old), in_words(new), LOCKED, BOTH)
+    if (key in then.options) == (key in now.options):
+        return None
+    texts = [in_words(old) if key in options else f"{in_words(old)} (the default, not written)"
+             for options in (then.options, now.options)]  # fmt: skip
+    return Change("about", where, "changed", name, texts[0], texts[1], WRITTEN)
 
 
 def plugin_of(word: str, name: str) -> Plugin | None:
