@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from workbench.errors import WorkbenchError
+
+Result = Literal["pass", "fail", "not_applicable", "info"]  # of a level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,23 @@ class Progress(Event):
     done: float = 0
     total: float = 0
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned(Event):
+    """What comes is known now: `pieces` of work in order, each {"id", "title", "variants"}; `seconds` is a guess."""
+
+    pieces: list[dict[str, Any]]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Event):
+    """One level of a verification is known: `level` is V0 to V5."""
+
+    level: str
+    result: Result
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +96,7 @@ class Finished(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Started, Progress, Made, Measured, Failed, Finished)
+    kind.__name__.lower(): kind for kind in (Planned, Started, Progress, Made, Measured, Checked, Failed, Finished)
 }
 
 

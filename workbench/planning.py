@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from workbench import recipe as recipes
 from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
 from workbench.errors import RequestError
+from workbench.event import Planned
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.machine import Machine
@@ -155,9 +156,42 @@ class Plan:
         return cls(**data | rest)
 
 
+def planned(plan: Plan) -> Planned:
+    """The plan as far as a board shows it."""
+    names = [variant.name for variant in plan.variants]
+    pieces = [{"id": work.id, "title": _title_of(work), "variants": _standing_on(work.id, plan)} for work in plan.work]
+    speed = {"id": "speed", "title": "Measure speed, interleaved", "variants": names}
+    return Planned(pieces=[*pieces, speed], seconds=plan.cost["seconds"])
+
+
+def _title_of(work: Work) -> str:
+    name = work.job.get("variant")
+    return f"{work.title}: {name}" if name else work.title
+
+
+def _standing_on(id: str, plan: Plan) -> list[str]:
+    return [one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}")]
+
+
 def make(request: Request, store: Store, log: Path) -> Plan:
     """Look everything up and check it. Raises RequestError for whatever is wrong with the request."""
     return _Planner(request, store, log).plan()
+
+
+def about(
+    model: str, revision: str | None, task: str | None, log: Path, *, at: str | None = None,
+    formats: Sequence[str] = ("safetensors",),
+) -> dict[str, Any]:  # fmt: skip
+    """What is known of a model before its weights are here. Raises RequestError for one that cannot be used."""
+    job = {"reference": model, "revision": revision, "task": task, "at": at, "formats": list(formats),
+           "tasks": sorted(catalog.tasks()), "log": str(log / "task.log")}  # fmt: skip
+    return dict(_asked(jobs.inspect_model, job, log))
+
+
+def _asked(function: Callable[..., Any], job: dict[str, Any], log: Path, network: bool = True) -> Any:
+    """In a process of its own: what strangers wrote is parsed there."""
+    limits = Limits(seconds=1800, network=network)
+    return isolate.call(function, job, limits, log / f"{function.__name__}.log")
 
 
 class _Planner:
@@ -243,10 +277,8 @@ class _Planner:
     # ---- model and data
 
     def _model(self) -> dict[str, Any]:
-        job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
-               "at": self.request.model_at, "formats": self._formats(), "tasks": sorted(catalog.tasks()),
-               "log": str(self.log / "task.log")}  # fmt: skip
-        info: dict[str, Any] = self._ask(jobs.inspect_model, job)
+        asked = self.request
+        info = about(asked.model, asked.revision, asked.task, self.log, at=asked.model_at, formats=self._formats())
         info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
         self._add(
             Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
@@ -529,8 +561,7 @@ class _Planner:
         self.work.setdefault(work.id, work)
 
     def _ask(self, function: Callable[..., Any], job: dict[str, Any], network: bool = True) -> Any:
-        limits = Limits(seconds=1800, network=network)
-        return isolate.call(function, job, limits, self.log / f"{function.__name__}.log")
+        return _asked(function, job, self.log, network)
 
 
 def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Recipe:

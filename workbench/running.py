@@ -4,8 +4,11 @@
     for event in follow(run, store)    in any process, from the first event on
     resume(run, store)  cancel(run, store)
 
-The runner goes through the plan's work in order. What is in the store already is reused; each other piece
-is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
+A run is of a kind: a comparison, whose plan is carried out here, or another that stands above this room and comes
+into the same queue by `enqueue`. Its process is the runner's (runner.py), which knows what does each kind.
+
+The runner of a comparison goes through the plan's work in order. What is in the store already is reused; each other
+piece is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
 runs on a machine: runners wait for their turn in order.
 """
 
@@ -21,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -33,13 +36,15 @@ from workbench.event import Event, Failed, Finished, Made, Measured, Progress, S
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.planning import Measure, Plan, Prepare, Variant, Work
-from workbench.store import RunRecord, Store, write_whole
+from workbench.store import COMPARE, RunRecord, Store, write_whole
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
 
 POLL = 0.15  # seconds between two looks at a run's events
 Emit = Callable[[Event], None]
+Kind = Callable[[RunRecord, Store, Emit], str]  # does a run in the runner's process; its status, which it has said too
+RUNNER = "from workbench.runner import main; main()"
 _BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody waits for them, the ended are buried
 
 
@@ -48,17 +53,24 @@ _BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody wai
 
 def submit(plan: Plan, store: Store) -> str:
     """Hand the plan to a runner of its own; returns the run's id at once."""
-    request = plan.to_dict()["request"]
-    run, new = store.add_run(
-        f"{plan.model['id']}: {len(plan.variants)} variants", request, plan.fingerprint, plan.to_dict()
+    said = plan.to_dict()
+    return enqueue(
+        f"{plan.model['id']}: {len(plan.variants)} variants", said["request"], plan.fingerprint, store, plan=said
     )
+
+
+def enqueue(title: str, request: dict[str, Any], fingerprint: str, store: Store, *,
+            plan: dict[str, Any] | None = None, kind: str = COMPARE) -> str:  # fmt: skip
+    """The same for a run of any kind; a living one with this fingerprint is joined."""
+    run, new = store.add_run(title, request, fingerprint, plan, kind)
     if new:
         _start_runner(run, store)
     return run
 
 
 def resume(run: str, store: Store) -> str:
-    """Begin a stopped, failed or cancelled run again; finished work is found in the store."""
+    """Begin a stopped, failed or cancelled run again; finished work is found in the store. A verification builds
+    everything itself: it begins at V0."""
     record = store.run(run)
     if record.status != "ok" and not store.alive(record.id):
         _start_runner(record.id, store)
@@ -108,7 +120,13 @@ def follow(run: str, store: Store, after: int = 0) -> Iterator[tuple[int, Event]
 
 
 def plan_of(run: str, store: Store) -> Plan:
-    return Plan.from_dict(json.loads((store.run_folder(store.run(run).id) / "plan.json").read_text()))
+    """Raises WorkbenchError for a run that has not planned yet what it does."""
+    record = store.run(run)
+    try:
+        return Plan.from_dict(json.loads((store.run_folder(record.id) / "plan.json").read_text()))
+    except FileNotFoundError:
+        why = f"It is {record.status}."
+        raise WorkbenchError(f"Run {record.id} has no plan yet.", why, f"`workbench follow {record.id}`.") from None
 
 
 def _stopped(record: RunRecord, store: Store) -> WorkbenchError:
@@ -130,7 +148,7 @@ def _start_runner(run: str, store: Store) -> None:
     with store.running(run) as lock, log.open("ab") as output:
         store.begin(run)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from workbench.running import main; main()", run],
+            [sys.executable, "-P", "-c", RUNNER, run],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True, cwd=store.home,
             pass_fds=(lock,),
         )  # fmt: skip
@@ -145,9 +163,9 @@ class _Cancelled(BaseException):
     """Raised in the runner by SIGTERM."""
 
 
-def main() -> None:
+def serve(run: str, kinds: Mapping[str, Kind]) -> None:
     """The runner's process: one run, then the end. It holds the run's lock, which it has inherited."""
-    run, store = sys.argv[1], Store()
+    store = Store()
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -156,19 +174,29 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     try:
         store.set_status(run, "running")
-        status = execute(plan_of(run, store), store, store.run_folder(run), lambda one: store.append(run, one))
-        store.set_status(run, status)
+        record = store.run(run)
+        store.set_status(run, kinds[record.kind](record, store, lambda one: store.append(run, one)))
     except _Cancelled:
         store.append(run, Finished(status="cancelled"))
         store.set_status(run, "cancelled")
         os._exit(0)  # threads that wait for a worker would keep this process, and the worker, alive
 
 
+def compare(run: RunRecord, store: Store, emit: Emit) -> str:
+    """The kind of run that carries out a plan."""
+    return execute(plan_of(run.id, store), store, store.run_folder(run.id), emit)
+
+
 def execute(plan: Plan, store: Store, folder: Path, emit: Emit) -> str:
     """Do a plan's work here, in this process's own workers; returns the final status and has said it too."""
+    return to_its_end(lambda: {"jobs_s": _Runner(plan, store, folder, emit).run()}, folder, emit)
+
+
+def to_its_end(work: Callable[[], dict[str, Any]], folder: Path, emit: Emit) -> str:
+    """Do `work`, whose facts the last event holds; returns the final status and has said it, and why, too."""
     begin, facts = time.monotonic(), {}
     try:
-        facts = {"jobs_s": _Runner(plan, store, folder, emit).run()}
+        facts = work()
         status = "ok"
     except Exception as error:  # whatever it is, the run must end with a word for a person
         import traceback

@@ -58,6 +58,11 @@ FLIPS = {
     "changed": Word("◇", "same", "changed"),
 }
 
+AGREEMENT = {
+    True: Word("✓", "ok", "same answer", "quiet"),
+    False: Word("◇", "same", "other answer"),
+}
+
 STATES = {
     "done": Word("✓", "ok", "done", "better"),
     "reused": Word("↻", "again", "reused"),
@@ -77,6 +82,8 @@ LEVELS = {
     "not_applicable": Word("–", "none", "not applicable", "quiet"),
 }
 
+UNCHECKED = Word("–", "none", "not checked", "quiet")  # a level that its run did not come to
+LEVEL_NAMES = {"V0": "schema", "V1": "inputs", "V2": "environment", "V3": "artifact", "V4": "behaviour", "V5": "speed"}
 BETWEEN = {  # of two runs: the second against the first
     "faster": Word("▲", "up", "higher speed-up", "better"),
     "slower": Word("▼", "down", "lower speed-up", "worse"),
@@ -101,6 +108,16 @@ def word(token: str | None) -> Word:
     if token is None:
         return UNKNOWN
     return VERDICTS.get(token) or Word("◇", "same", token.replace("_", " "))
+
+
+def level_name(level: str) -> str:
+    """`V3 artifact`"""
+    return f"{level} {LEVEL_NAMES.get(level, '')}".rstrip()
+
+
+def verified(failed: str | None) -> str:
+    """What a verification came to; `failed`: the level that failed first."""
+    return f"not reproduced, {level_name(failed)} fails" if failed else "every promise that can be checked here holds"
 
 
 def between(token: str) -> Word:

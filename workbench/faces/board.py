@@ -1,6 +1,6 @@
 """What every face draws while a run goes on: the same events, folded into the same board.
 
-board = board_of(plan)
+board = board_of_run(run)
 for _, event in bench.follow(run):
     board = board.after(event)
 """
@@ -8,10 +8,10 @@ for _, event in bench.follow(run):
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
-from workbench.planning import Plan
+from workbench.event import Checked, Event, Failed, Finished, Made, Measured, Planned, Progress, Started
+from workbench.planning import Plan, planned
+from workbench.store import COMPARE, Store
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Board:
-    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess."""
+    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess; `levels` are those of
+    a verification that are known, V0 first."""
 
     items: dict[str, Item] = field(default_factory=dict)
     status: str = "waiting"
@@ -40,6 +41,7 @@ class Board:
     now: float = 0
     seconds_estimated: float = 0
     reason: str = ""
+    levels: tuple[Checked, ...] = ()
 
     def after(self, event: Event) -> Board:
         """The board when this event has happened."""
@@ -48,11 +50,16 @@ class Board:
         if isinstance(event, Finished):
             return replace(board, status=event.status, items={id: _ended(item) for id, item in self.items.items()})
         board = replace(board, status="running")
+        if isinstance(event, Planned):
+            return replace(board, items=_items(event), seconds_estimated=event.seconds)
+        if isinstance(event, Checked):  # one that begins again forgets what came before
+            return replace(board, levels=(*(one for one in self.levels if one.level < event.level), event))
         if isinstance(event, Failed) and not event.work:
             return replace(board, reason=event.reason)
-        if event.work not in self.items:
-            return board
-        return replace(board, items=self.items | {event.work: _changed(self.items[event.work], event)})
+        known = self.items.get(event.work)
+        if known is None and isinstance(event, Started):  # no plan named it
+            known = Item(event.work, event.title)
+        return replace(board, items=self.items | {event.work: _changed(known, event)}) if known else board
 
     @property
     def current(self) -> Item | None:
@@ -75,18 +82,19 @@ class Board:
 
 def board_of(plan: Plan) -> Board:
     """Everything waits."""
-    items = {work.id: Item(work.id, _title(work, plan), _variants(work.id, plan)) for work in plan.work}
-    items["speed"] = Item("speed", "Measure speed, interleaved", tuple(variant.name for variant in plan.variants))
-    return Board(items, seconds_estimated=plan.cost["seconds"])
+    known = planned(plan)
+    return Board(_items(known), seconds_estimated=known.seconds)
 
 
-def _title(work: Any, plan: Plan) -> str:
-    name = work.job.get("variant")
-    return f"{work.title}: {name}" if name else str(work.title)
+def board_of_run(run: str, store: Store | None = None) -> Board:
+    """The same for a run of any kind: what was not planned before it was submitted, its events tell."""
+    from workbench import bench
+
+    return board_of(bench.plan_of(run, store)) if bench.record(run, store).kind == COMPARE else Board()
 
 
-def _variants(id: str, plan: Plan) -> tuple[str, ...]:
-    return tuple(one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}"))
+def _items(known: Planned) -> dict[str, Item]:
+    return {one["id"]: Item(one["id"], one["title"], tuple(one["variants"])) for one in known.pieces}
 
 
 def _ended(item: Item) -> Item:
