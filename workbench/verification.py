@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench import catalog, environment, evidence, machine, planning, replay, replica, running, words
+from workbench import catalog, environment, machine, planning, replay, replica, running, words
 from workbench import recipe as recipes
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
@@ -337,6 +337,8 @@ def _notes(lock: Lock, plan: Plan) -> list[str]:
 
 def _as_fast(promised: ExpectedSpeed, found: Any, resolution: Sequence[float] | None) -> Answer:
     """Two intervals, each widened by the A/A interval of its own run: apart is a FAIL."""
+    from workbench import evidence
+
     if found["ci95"] is None:
         return "fail", found.get("reason") or "The speed could not be measured."
     assert promised.ci95

@@ -29,7 +29,6 @@ PACKAGE = "Other versions build, run and round in other ways."
 VARIABLE = "It changes numbers or speed."
 SAME_INPUTS = "Its inputs are the same, the rest of it (labels among it) is not."
 OTHER_ROWS = "Other rows have other lengths and other answers."
-OTHER_SAMPLES = "The steps looked at other samples, or at other tensors of them."
 EVALUATION, CALIBRATION = ("lock", "data", "evaluation"), ("lock", "data", "calibration")
 STEPS, OPTIONS = ("spec", "steps"), ("spec", "target", "options")
 APART = (STEPS, ("lock", "steps"), OPTIONS, ("expect", "speed"), ("expect", "accuracy"), ("expect", "artifacts"))
@@ -127,8 +126,7 @@ def _of_rows(old: Any, new: Any) -> tuple[str, tuple[Effect, ...]]:
     """Why two sets of locked rows differ, and what that can explain."""
     if old["rows"] != new["rows"]:
         return OTHER_ROWS, BOTH
-    same = written.content(old) == written.content(new)
-    return OTHER_SAMPLES if same else SAME_INPUTS, ACCURACY
+    return SAME_INPUTS, ACCURACY
 
 
 def _text(path: KeyPath, value: Any) -> str:
@@ -169,6 +167,6 @@ def _backend_options(old: Recipe, new: Recipe) -> list[Change]:
     both = f"{old.spec.target.backend} and {name} have options of their own."
     texts = [tuple(written.text(OPTIONS, one.get(key)) for one in given) for key in said]
     return [
-        Change("spec", f"spec.target.options.{key}", "changed", f"{key} of the backend", *text, both, BOTH)
+        Change("spec", f"spec.target.options.{key}", "changed", f"{key} of the backend", text[0], text[1], both, BOTH)
         for key, text in zip(said, texts, strict=True)
     ]

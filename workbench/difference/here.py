@@ -32,7 +32,10 @@ def from_here(recipe: Recipe, devices: Devices, name: str = "") -> Changes:
     lacking = [*_plugins(recipe), *_target(recipe, found), *_device(recipe, devices)]
     said = {change.name for change in lacking}
     other = [_installed(change) for change in whole.of_kind("environment") if change.name not in said]
-    return replace(whole, same=None, changes=(*lacking, *sorted(other, key=lambda one: one.new != NOT_INSTALLED)))
+    notes = whole.notes if recipe.lock and recipe.is_edited() else ()
+    return replace(
+        whole, same=None, notes=notes[:1], changes=(*lacking, *sorted(other, key=lambda one: one.new != NOT_INSTALLED))
+    )
 
 
 def _installed(change: Change) -> Change:

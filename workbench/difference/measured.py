@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from workbench import evidence
 from workbench.difference import written
 from workbench.difference.change import NOTHING, Change
 from workbench.recipe import Recipe
@@ -35,11 +34,13 @@ def _speeds(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Change]
         if a != b:
             texts = [written.speed(one.model_dump()) if one else NOTHING for one in (a, b)]
             why = _speed_why(old, new, a, b) if a and b else ""
-            said.append(Change("expectations", "expect.speed", "changed", f"speed-up, {name}", *texts, why))
+            said.append(Change("expectations", "expect.speed", "changed", f"speed-up, {name}", texts[0], texts[1], why))
     return said
 
 
 def _speed_why(old: Recipe, new: Recipe, a: ExpectedSpeed, b: ExpectedSpeed) -> str:
+    from workbench import evidence
+
     classes = [one.lock.machine.isa if one.lock and one.lock.machine else None for one in (old, new)]
     if classes[0] != classes[1]:
         return OTHER_MACHINE
@@ -59,10 +60,12 @@ def _accuracy(old: Recipe, new: Recipe, then: Expect, now: Expect) -> list[Chang
              for one, recipe in ((a, old), (b, new))]  # fmt: skip
     name = a.metric if a else b.metric if b else ""
     why = _accuracy_why(a, b, _same_rows(old, new)) if a and b else ""
-    return [Change("expectations", "expect.accuracy", "changed", name.replace("_", " "), *texts, why)]
+    return [Change("expectations", "expect.accuracy", "changed", name.replace("_", " "), texts[0], texts[1], why)]
 
 
 def _accuracy_why(a: ExpectedAccuracy, b: ExpectedAccuracy, same_rows: bool) -> str:
+    from workbench import evidence
+
     if a.metric != b.metric:
         return "They are other metrics."
     parts = [] if same_rows else [OTHER_ROWS]

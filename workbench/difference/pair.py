@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench import comparison, evidence
-from workbench.comparison import Goal, Predictions
 from workbench.difference.change import Change
-from workbench.evidence import Interval, Timed
 from workbench.tasks.one_call import FEWEST_ROWS
+
+if TYPE_CHECKING:
+    from workbench.comparison import Goal, Predictions
+    from workbench.evidence import Interval, Timed
 
 Row = Mapping[str, Any]
 Report = Mapping[str, Any]
@@ -64,6 +65,8 @@ class Pair:
 
 def speed(reports: tuple[Report, Report], rows: tuple[Row, Row], bars: Sequence[Change]) -> Speed:
     """`bars`: what makes speed-ups of the two runs not comparable."""
+    from workbench import evidence
+
     if bars:
         return Speed("not_comparable", reason=f"Other {_names(bars)}.")
     for row, which in zip(rows, ("first", "second"), strict=True):
@@ -79,11 +82,13 @@ def speed(reports: tuple[Report, Report], rows: tuple[Row, Row], bars: Sequence[
         return Speed(_apart(*(evidence.widened(row["speed"]["ci95"], aa)
                               for row, aa in zip(rows, resolutions, strict=True))))  # fmt: skip
     both = sum((hi - lo) / 2 for lo, hi in resolutions)
-    return Speed(evidence.speed_verdict(ratio, Interval(1.0, 1 - both, 1 + both)), ratio)
+    return Speed(evidence.speed_verdict(ratio, evidence.Interval(1.0, 1 - both, 1 + both)), ratio)
 
 
 def _timed(report: Report, row: Row) -> Timed | None:
     """The rounds that the report kept; milliseconds serve as well as seconds, only ratios are taken."""
+    from workbench.evidence import Timed
+
     base = next(one for one in report["rows"] if one["name"] == report["baseline"])
     if not base["speed"].get("rounds") or not row["speed"].get("rounds"):
         return None
@@ -91,6 +96,8 @@ def _timed(report: Report, row: Row) -> Timed | None:
 
 
 def _apart(one: Sequence[float], other: Sequence[float]) -> str:
+    from workbench import evidence
+
     return "overlap" if evidence.overlap(one, other) else "apart"
 
 
@@ -104,15 +111,18 @@ def _names(changes: Sequence[Change]) -> str:
 def accuracy(rows: tuple[Row, Row], answers: tuple[Predictions | None, Predictions | None], bars: Sequence[Change],
              goal: Goal) -> Accuracy:  # fmt: skip
     """`bars`: what makes answers of the two runs not comparable."""
+    from workbench import comparison
+
     if bars:
         return Accuracy("not_comparable", reason=f"Other {_names(bars)}.")
     before, after = (row["accuracy"] for row in rows)
     if before["delta"] is None or after["delta"] is None or before["metric"] != after["metric"]:
         known = before["delta"] is not None and after["delta"] is not None
         return Accuracy("not_comparable", reason="Other metrics." if known else "One of the two was not measured.")
-    if answers[0] is None or answers[1] is None:
+    one, other = answers
+    if one is None or other is None:
         return _unpaired(before, after, "Their answers are not in the store any more.")
-    shared = _shared(*answers)
+    shared = _shared(one, other)
     if len(shared[0].ids) < FEWEST_ROWS:
         return _unpaired(before, after, "They answered other examples.")
     found = comparison.accuracy_of(*shared, goal)

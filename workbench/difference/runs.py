@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import recipe as recipes
 from workbench import sentence, words
-from workbench.comparison import Goal, Predictions
 from workbench.difference import files, pair
 from workbench.difference.change import Change, Changes
 from workbench.difference.measured import NOT_INTERLEAVED
@@ -17,6 +16,9 @@ from workbench.difference.pair import Pair, Report, Row
 from workbench.errors import WorkbenchError
 from workbench.recipe import Recipe
 from workbench.words import NBSP
+
+if TYPE_CHECKING:
+    from workbench.comparison import Goal, Predictions
 
 SCHEMA = "workbench/against@1"
 # A change of one of these makes figures of two runs figures of different things.
@@ -182,6 +184,8 @@ def _pair(a: Finished, b: Finished, rows: tuple[Row, Row], whole: Sequence[Chang
 
 
 def _goal(run: Finished) -> Goal:
+    from workbench.comparison import Goal
+
     return Goal(**run.report["goal"])
 
 

@@ -10,9 +10,12 @@ from workbench.difference.topics import BOTH
 from workbench.errors import RequestError
 from workbench.plugin import Plugin
 from workbench.recipe import Recipe
+from workbench.recipe_proof import LockedStep
 
 Key = tuple[str, int]  # a step's name, and how often it occurred before
 ORDER = "The same steps in another order make another file."
+VERSION = "The same options may build another file."
+LOCKED = "The lock says another value than the spec: it belongs to another spec."
 WRITTEN = "The value is the same; written out it makes another recipe by its identity."
 
 
@@ -24,10 +27,10 @@ def between(old: Recipe, new: Recipe) -> list[Change]:
     kept = [key for key in before if key in after]
     if (order := [key for key in after if key in before]) != kept:
         names = [", ".join(name for name, _ in keys) for keys in (kept, order)]
-        said.append(Change("spec", "spec.steps", "reordered", "order of the steps", *names, ORDER, BOTH))
+        said.append(Change("spec", "spec.steps", "reordered", "order of the steps", names[0], names[1], ORDER, BOTH))
     for key in kept:
         said += _options(old, new, before[key], after[key])
-        said += _version(old, new, before[key], after[key])
+        said += _lock(old, new, before[key], after[key], {change.where for change in said})
     return said
 
 
@@ -44,7 +47,16 @@ def _whole(how: Any, key: Key, recipe: Recipe, place: int) -> Change:
     said = f"{key[0]} ({in_words(given)})" if given else key[0]
     texts = (NOTHING, said) if how == "added" else (said, NOTHING)
     plugin = plugin_of("step", key[0])
-    return Change("spec", f"spec.steps[{place}]", how, f"step {key[0]}", *texts, plugin.summary if plugin else "", BOTH)
+    return Change(
+        "spec",
+        f"spec.steps[{place}]",
+        how,
+        f"step {key[0]}",
+        texts[0],
+        texts[1],
+        plugin.summary if plugin else "",
+        BOTH,
+    )
 
 
 def _options(old: Recipe, new: Recipe, before: int, after: int) -> list[Change]:
@@ -94,15 +106,35 @@ def _locked(recipe: Recipe, place: int) -> dict[str, Any]:
     return dict(lock.steps[place].options) if lock and not recipe.is_edited() and place < len(lock.steps) else {}
 
 
-def _version(old: Recipe, new: Recipe, before: int, after: int) -> list[Change]:
+def _lock(old: Recipe, new: Recipe, before: int, after: int, said: set[str]) -> list[Change]:
+    """The step's version, and what only the locks say of its options. `said`: keys that the specs say already."""
     if not (old.lock and new.lock and before < len(old.lock.steps) and after < len(new.lock.steps)):
         return []
     then, now = old.lock.steps[before], new.lock.steps[after]
-    if then.use != now.use or then.version == now.version:
+    if then.use != now.use:
         return []
-    why = "The same options may build another file."
-    where, name = f"lock.steps[{after}].version", f"version of the step {now.use}"
-    return [Change("environment", where, "changed", name, str(then.version), str(now.version), why, BOTH)]
+    where, found = f"lock.steps[{after}]", []
+    if then.version != now.version:
+        name = f"version of the step {now.use}"
+        versions = str(then.version), str(now.version)
+        found.append(Change("environment", f"{where}.version", "changed", name, *versions, VERSION, BOTH))
+    keys = [key for key in dict.fromkeys([*then.options, *now.options]) if f"spec.steps[{after}].{key}" not in said]
+    return found + [one for key in keys if (one := _built(f"{where}.options.{key}", key, then, now))]
+
+
+def _built(where: str, key: str, then: LockedStep, now: LockedStep) -> Change | None:
+    """An option that the two locks say otherwise; one that an older lock does not name had its default."""
+    plugin = plugin_of("step", now.use)
+    default = next((one["default"] for one in catalog.options(plugin) if one["name"] == key), None) if plugin else None
+    old, new = (options.get(key, default) for options in (then.options, now.options))
+    name = f"{key} of {now.use}, as it was built"
+    if old != new:
+        return Change("spec", where, "changed", name, in_words(old), in_words(new), LOCKED, BOTH)
+    if (key in then.options) == (key in now.options):
+        return None
+    texts = [in_words(old) if key in options else f"{in_words(old)} (the default, not written)"
+             for options in (then.options, now.options)]  # fmt: skip
+    return Change("about", where, "changed", name, texts[0], texts[1], WRITTEN)
 
 
 def plugin_of(word: str, name: str) -> Plugin | None:

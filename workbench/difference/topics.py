@@ -55,6 +55,7 @@ TOPICS = (
         ("spec.model.task", BOTH, "task", 0),
         ("spec.model", BOTH, "model", 0),
         ("lock.data.evaluation", BOTH, "evaluation rows", 0),
+        ("lock.data.calibration.consumed", ACCURACY, "what the steps looked at", 0),
         ("lock.data.calibration", ACCURACY, "calibration rows", 0),
         ("lock.data.overlap", ACCURACY, "calibration rows that are evaluated, too", 0),
         ("lock.data", BOTH, "rows", 0),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from workbench import catalog, words
-from workbench.comparison import bounds
 from workbench.difference.change import NOTHING, in_words, short
 from workbench.recipe import Recipe
 from workbench.recipe_file import KeyPath
@@ -37,6 +36,11 @@ def _rows(said: Said) -> str:
     return f"{words.plural(rows['count'], 'row')} ({short(rows['ids_sha256'])})"
 
 
+def _consumed(said: Said) -> str:
+    tensors = f" ({short(said['token_ids_sha256'])})" if said.get("token_ids_sha256") else ""
+    return f"{words.plural(said['samples'], 'sample')}, {words.number(said['unique'])} different{tensors}"
+
+
 def content(said: Said) -> str:
     """The revision or the digest of locked data."""
     return in_words(said.get("revision") or said.get("digest"))
@@ -47,6 +51,8 @@ def _bounds(said: list[Said]) -> str:
 
 
 def _bound(said: Said) -> str:
+    from workbench.comparison import bounds
+
     more = [str(said["metric"])] if said.get("metric") else []
     more += ["relative"] if said.get("kind") == "relative" else []
     more += [f"confidence {said['confidence']:g}"] if said.get("confidence", 0.95) != 0.95 else []
@@ -75,6 +81,7 @@ WRITERS: dict[KeyPath, Callable[[Any], str]] = {
     ("spec", "data", "calibration"): _data,
     ("lock", "data", "evaluation"): _rows,
     ("lock", "data", "calibration"): _rows,
+    ("lock", "data", "calibration", "consumed"): _consumed,
     ("lock", "data"): lambda said: _rows(said.get("evaluation") or said["calibration"]),
     ("lock", "model"): lambda said: short(said["revision"]),
     ("lock", "tool"): lambda said: str(said["version"]),

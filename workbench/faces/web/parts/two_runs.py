@@ -24,6 +24,7 @@ from workbench.words import NBSP, Word
 
 LINE = 36  # px from the first run's whisker down to the second's
 WHICH = ("1st", "2nd")
+AGAINST = "2nd against 1st"
 COMPARABLE = Word("✓", "ok", "comparable", "better")
 NOT_COMPARABLE = Word("⊘", "skip", "not comparable", "worse")
 SAME = "Model, rows, machine class, threads and baseline are the same."
@@ -110,8 +111,8 @@ def _head(found: TwoRuns, axes: Axes) -> str:
     change = axis_marks(change_labels(axes), 22, 14)
     return (
         '<thead><tr><th scope="col">Recipe</th><th scope="col" colspan="2">Speed-up</th>'
-        '<th scope="col">2nd against 1st</th>'
-        f'<th scope="col" colspan="2">{e(name[0].upper() + name[1:])}</th><th scope="col">2nd against 1st</th>'
+        f'<th scope="col">{AGAINST}</th>'
+        f'<th scope="col" colspan="2">{e(name[0].upper() + name[1:])}</th><th scope="col">{AGAINST}</th>'
         '<th scope="col">Size, memory MB</th></tr>'
         f'<tr class="axis" aria-hidden="true"><td></td><td></td><td>{speed}</td><td></td><td></td><td>{change}</td>'
         "<td></td><td></td></tr></thead>"
@@ -135,8 +136,8 @@ def _row(found: TwoRuns, one: Pair, axes: Axes) -> str:
     ], None if axes.bar is None else axes.change.at(axes.bar)) + narrow_marks(bar_labels(axes), 84)  # fmt: skip
     return (
         f'<tr{" class=base" if one.speed.verdict == "baseline" else ""}><th scope="row">{_name(one)}</th>'
-        f"{_numbers('Speed-up', speed)}{_drawing(marks)}<td class=say>{_speed_verdict(one)}</td>"
-        f"{_numbers('Accuracy', change)}{_drawing(drops)}<td class=say>{_accuracy_verdict(one)}</td>"
+        f"{_numbers('Speed-up', speed)}{_drawing(marks)}{_verdict(_speed_verdict(one))}"
+        f"{_numbers('Accuracy', change)}{_drawing(drops)}{_verdict(_accuracy_verdict(one))}"
         f"{_numbers('Size, memory MB', [_size(row) for row in rows])}</tr>"
     )
 
@@ -194,12 +195,16 @@ def _size(row: dict[str, Any]) -> tuple[str, str]:
 # ---- verdicts -------------------------------------------------------------------------------------
 
 
+def _verdict(said: str) -> str:
+    return f'<td class="say" data-l="{AGAINST}">{said}</td>'
+
+
 def _speed_verdict(one: Pair) -> str:
     ratio = one.speed.ratio
     if ratio is None:
         return say(words.between(one.speed.verdict), one.speed.reason)
     interval = words.ratio_interval([ratio.lo, ratio.hi])
-    return say(words.between(one.speed.verdict), f"{words.speedup(ratio.estimate)} of the 1st ({interval})")
+    return say(words.between(one.speed.verdict), f"{words.speedup(ratio.estimate)} ({interval})")
 
 
 def _accuracy_verdict(one: Pair) -> str:
@@ -228,12 +233,12 @@ def _only(found: TwoRuns) -> str:
 
 def _alone(title: str, rows: Sequence[Any]) -> str:
     items = "".join(
-        f"<li>{icon('none')}<span><code>{e(row['name'])}</code> {e(_said(row))}</span></li>" for row in rows
+        f"<li>{icon('none')}<span><code>{e(row['name'])}</code> {e(_state(row))}</span></li>" for row in rows
     )
     return f'<h3>{e(title)}</h3><ul class="gaps">{items}</ul>' if rows else ""
 
 
-def _said(row: dict[str, Any]) -> str:
+def _state(row: dict[str, Any]) -> str:
     if row["status"] != "ok":
         return f"{row['status']}: {sentence.failure(row)[1]}"
     facts = sentence.speed(row)
