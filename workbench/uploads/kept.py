@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -93,10 +94,11 @@ def _copied(file: Path, into: Path) -> tuple[Path, str, int]:
         source = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise RequestError(f"{name} cannot be opened.", f"{error.strerror}.", "Upload it again.") from error
-    with os.fdopen(source, "rb") as reading_from, (into / name).open("xb") as out:
-        if not file.is_file():
-            raise RequestError(f"{name} is no file.", "", "Give a file, and a folder as a zip.")
-        while chunk := reading_from.read(1 << 20):
+    if not stat.S_ISREG(os.fstat(source).st_mode):
+        os.close(source)
+        raise RequestError(f"{name} is no file.", "It is a folder or a device.", "Give a file, and a folder as a zip.")
+    with os.fdopen(source, "rb") as given, (into / name).open("xb") as out:
+        while chunk := given.read(1 << 20):
             size += len(chunk)
             if size > limits.FILE_BYTES:
                 raise RequestError(
