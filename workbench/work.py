@@ -205,7 +205,8 @@ def park_replies(job: Job, channel: Channel) -> None:
     """Variants of one backend, asked one after another: what `_open` takes, "name", "keep": whether it stays open, and
     "inputs": where the prepared input lies, or None for opening only -> {} or {"reply", "seconds": of each call}."""
     os.nice(POLITE)
-    task, opened = catalog.task(job["task"]), {}
+    task = catalog.task(job["task"])
+    opened: dict[str, Session] = {}
 
     def reply(asked: Job) -> dict[str, Any]:
         session = opened.pop(asked["name"], None) or _open(asked)
@@ -221,7 +222,7 @@ def park_replies(job: Job, channel: Channel) -> None:
 
 def _replied(task: Task, session: Session, prepared: Prepared) -> dict[str, Any]:
     said = task.reply(session, prepared)
-    batch, taken = task.collate(prepared, [0]), []
+    batch, taken = task.collate(prepared, [0]), list[float]()
     task.time(session, batch)  # warm by now
     while len(taken) < FEWEST_CALLS or (len(taken) < MOST_CALLS and sum(taken) < CALLS_SECONDS):
         taken.append(task.time(session, batch)["latency"])

@@ -117,7 +117,8 @@ def _described(data: Data) -> dict[str, Any]:
 def _read(info: DataInfo, fields: Fields, into: Path, progress: Callable[[float, float, str], None],
           rows: int | None = None) -> Data:  # fmt: skip
     fetch_data(info, into, progress)
-    return read_rows(info, fields, into=into, **({"max_rows": rows} if rows and info.kind == "hub" else {}))
+    bound: dict[str, Any] = {"max_rows": rows} if rows and info.kind == "hub" else {}
+    return read_rows(info, fields, into=into, **bound)
 
 
 def _path(text: str | None) -> Path | None:

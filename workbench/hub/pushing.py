@@ -87,7 +87,7 @@ def push_files(
 def check_name(repo_id: str) -> None:
     """Raises RequestError for what cannot be the name of a repository."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(repo_id)

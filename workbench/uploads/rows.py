@@ -72,7 +72,7 @@ def check_rows(task: Task, config: dict[str, Any] | None, data: Data, say: Say, 
 
 def _with_target(task: Task, data: Data, say: Say) -> list[Row]:
     target = task.target
-    if not data.labelled or target not in data.columns:
+    if target is None or not data.labelled or target not in data.columns:
         return data.rows
     for row in data.rows:
         if row.get(target) is None:
