@@ -67,7 +67,9 @@ def _metadata(report: Report, row: Row, pushed: Pushed) -> str:
 
     known = str(pushed.model.get("license") or "")
     results = _results(report, row, pushed)
-    more: dict[str, Any] = {"base_model_relation": "quantized"} if _on_the_hub(pushed.model) and is_quantized(row) else {}
+    more: dict[str, Any] = {}
+    if _on_the_hub(pushed.model) and is_quantized(row):
+        more["base_model_relation"] = "quantized"
     return ModelCardData(
         base_model=pushed.model["id"] if _on_the_hub(pushed.model) else None,
         library_name=pushed.format,
