@@ -140,6 +140,20 @@ def test_a_recipe_file_fills_the_form_and_two_files_and_two_runs_are_told_apart(
         assert not page.said, page.said
 
 
+def test_a_run_is_cancelled_from_another_page_and_can_be_resumed(small: Small, home: Path, tmp_path: Path) -> None:
+    with browser.served(home, tmp_path / "log") as address, browser.opened() as page:
+        asked = (str(small.model), ["onnx-fp32"], "", str(small.rows), 0, 0.01, True, "")
+        said = Client(address, verbose=False).predict(*asked, api_name="/submit")
+        page.goto(f"{address}?run={said['run']}")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("heading", name="Cancelled").wait_for(timeout=30_000)
+        page.get_by_role("button", name="Resume").wait_for()
+        page.wait_for_function("document.title.startsWith('Cancelled')")
+        page.goto(f"{address}?recipe=onnx-int8-weights")
+        page.locator('.rc.on[data-recipe="onnx-int8-weights"]').wait_for()
+        assert not page.said, page.said
+
+
 def test_what_is_wrong_in_the_form_is_said_in_words_beside_it(home: Path, tmp_path: Path) -> None:
     with browser.served(home, tmp_path / "log") as address, browser.opened() as page:
         page.goto(address)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 STARTER = "starter:sentiment"
+LOG_SHOWN = 4000  # characters of one log
 STARTER_N = 3000  # of its 5,000 rows: they see a drop of 0.5 pp, and the first try stays within minutes
 
 
@@ -371,6 +372,14 @@ def report(run: str, store: Store | None = None) -> tuple[dict[str, Any], dict[s
             f"Run {record.id} has no report.", f"It is {record.status}.", f"`workbench follow {record.id}` shows it."
         ) from None
     return said[0], said[1] | {"run": record.id}
+
+
+def log_of(run: str, store: Store | None = None) -> str:
+    """The end of what a run and its workers wrote, newest last: for somebody who looks why it failed."""
+    store = store or Store()
+    files = sorted((store.run_folder(store.run(run).id) / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+    parts = [f"== {path.name}\n{path.read_text(errors='replace')[-LOG_SHOWN:].strip()}" for path in files]
+    return "\n\n".join(part for part in parts if not part.endswith(".log\n"))[-4 * LOG_SHOWN :]
 
 
 def comparison(run: str, store: Store | None = None) -> Comparison:

@@ -179,7 +179,7 @@ def _wrongs(recipe: Recipe, part: Part, values: Mapping[str, Any]) -> dict[str, 
     except ValidationError as error:
         words = {field.name: field.words for field in part.fields}
         return {
-            f"{part.place}.{name}": f"{_said(one)} It is {words[name]}."
+            f"{part.place}.{name}": f"{_said(one)} Expected: {words[name]}."
             for one in error.errors()
             for name in (_at(one, values),)
         }

@@ -249,11 +249,11 @@ def build(desk: Desk, *brought: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             )  # fmt: skip
         with gr.Column(scale=11, min_width=320, elem_classes="aside"):
             html("<h2>Plan</h2>")
-            plan = html(EMPTY)
-            quick = gr.Checkbox(False, label="Quick: fewer examples and rounds; wider intervals, marked as quick")
             with gr.Row():
-                show = gr.Button("Show the plan")
                 run = gr.Button("Run", variant="primary")
+                show = gr.Button("Show the plan")
+            quick = gr.Checkbox(False, label="Quick: fewer examples and rounds; wider intervals, marked as quick")
+            plan = html(EMPTY)
             command = gr.Code("", label="The same as a command", language="shell", interactive=False, lines=1,
                               wrap_lines=True, visible=False)  # fmt: skip
             opened = gr.Textbox("", visible="hidden", label="Recipe file")

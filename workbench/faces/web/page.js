@@ -29,7 +29,8 @@ window.workbench = Object.assign(window.workbench || {}, {
           field.classList.toggle("changed", text !== undefined);
           if (text !== undefined) ((options[card.dataset.recipe] ??= {})[place.dataset.place] ??= {})[field.dataset.field] = text;
         }
-      return {recipes: untouched ? null : chosen.map(card => card.dataset.recipe), options};
+      const none = untouched && !Object.keys(options).length;
+      return {recipes: none ? null : chosen.map(card => card.dataset.recipe), options};
     };
 
     const unfold = part => { for (let at = part.closest("details"); at; at = at.parentElement.closest("details")) at.open = true; };

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from workbench import bench
 from workbench.faces.board import Board
 from workbench.faces.web.around import ALIVE, QUIET, Desk, Shared, told
 from workbench.faces.web.parts import html, levels, part, stepper
@@ -36,11 +37,19 @@ def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: 
         f'<div class="verdict"><h1>{e(headline(record, board, place))}</h1><p class="note">{e(record.title)}. You may '
         "close this page; its link finds the run again.</p></div>"
         f"{stepper.facts(board, time.time(), place)}{stepper.bar(board)}"
-        f"{stepper.failures(board)}"
+        f"{stepper.failures(board)}{_log(record, visitors)}"
         f'<div class="two"><div>{_body(record, board, variants)}</div>'
         f"<div><h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}<h2>Log</h2>"
         f'<pre class="log" tabindex="0" role="region" aria-label="Log">{lines}</pre></div></div>'
     )
+
+
+def _log(record: RunRecord, visitors: Visitors) -> str:
+    """Of a run that failed, and only for who may see it: what its workers wrote."""
+    if record.status != "failed" or not (text := bench.log_of(record.id, visitors.store)):
+        return ""
+    inside = f'<pre class="log" tabindex="0" role="region" aria-label="Logs of the workers">{e(text)}</pre>'
+    return f'<details class="more"><summary>Show log</summary>{inside}</details>'
 
 
 def _body(record: RunRecord, board: Board, variants: tuple[str, ...]) -> str:

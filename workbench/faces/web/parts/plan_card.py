@@ -87,7 +87,8 @@ def _plot(n: int, bar: float) -> str:
         for v in (0, 1, 2, 3, 4)
     )
     ticks = "".join(
-        f'<text x="{_x(k, most):.1f}" y="160" text-anchor="middle">{words.number(k)}</text>' for k in (100, 1000, most)
+        f'<text x="{_x(k, most):.1f}" y="160" text-anchor="{"end" if k == most else "middle"}">{words.number(k)}</text>'
+        for k in (100, 1000, most)
     )
     x, y = _x(n, most), _y(100 * evidence.detectable_drop(n, CHANGED[1]))
     here = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.6" fill="var(--accent)"/>'

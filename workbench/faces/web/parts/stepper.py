@@ -57,7 +57,7 @@ def facts(board: Board, now: float, place: int = 0) -> str:
     ended, total = board.counts
     reused = sum(item.state == "reused" for item in board.items.values())
     remaining = words.duration(left) if board.status in ("running", "waiting") else words.NONE
-    states = {"waiting": f"place {place}" if place else "waits", "running": "measuring now"}
+    states = {"waiting": f"place {place}" if place else "waits", "running": "its turn"}
     queue = states.get(board.status, words.NONE)
     cells = [
         ("Elapsed", words.duration(passed), f"{ended} of {total} pieces of work"),
@@ -137,7 +137,7 @@ def queue(waiting: Sequence[tuple[str, str, bool]]) -> str:
         f'<li{" class=you" if own else ""}><span class="n">{number}</span>'
         f"<span>{e(title if own else 'Somebody else’s run')}</span>"
         f'<span class="st {"now" if status == "running" else "wait"}">{icon("run" if status == "running" else "open")}'
-        f"{e('measuring' if status == 'running' else 'waits')}</span></li>"
+        f"{e('runs' if status == 'running' else 'waits')}</span></li>"
         for number, (title, status, own) in enumerate(waiting, 1)
     )
     return f'<ol class="queue">{rows}</ol><p class="note">One run measures at a time; the others wait in order.</p>'
