@@ -42,14 +42,15 @@ def served(home: Path, log: Path, shared: bool = False) -> Iterator[str]:
         server = subprocess.Popen([sys.executable, "-c", LAUNCH, str(port), "shared" if shared else "own"], env=env,
                                   stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
     try:
-        yield _answering(f"http://127.0.0.1:{port}/", server, log)
+        yield answering(f"http://127.0.0.1:{port}/", server, log)
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _answering(address: str, server: subprocess.Popen[Any], log: Path) -> str:
-    until = time.monotonic() + 60
+def answering(address: str, server: subprocess.Popen[Any], log: Path, seconds: float = 60) -> str:
+    """The address, when the server there answers. Raises AssertionError with its log if it ends or stays silent."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         assert server.poll() is None, log.read_text()
         try:
