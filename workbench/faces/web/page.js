@@ -75,7 +75,17 @@ window.workbench = Object.assign(window.workbench || {}, {
       props.value = JSON.stringify(read());
       trigger("change");
     });
+    const linked = () => {  // ?recipe=NAME: that one and the baseline
+      const name = new URL(location.href).searchParams.get("recipe");
+      const wanted = cards().find(card => card.dataset.recipe === name);
+      if (!wanted || props.value) return;
+      for (const card of cards()) if (!box(card).disabled) box(card).checked = card === wanted;
+      marked();
+      props.value = JSON.stringify(read());
+    };
+
     write();
+    linked();
     refuse();
     for (const card of cards()) if (box(card).checked && !("first" in box(card).dataset)) unfold(card);
     watch("value", write);

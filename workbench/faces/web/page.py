@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 import gradio as gr
 from gradio.events import api as endpoint
 
-from workbench import bench
 from workbench.faces.web import api, bring, choose, compare, history, own_input, run, take
 from workbench.faces.web.around import QUIET, Desk, Shared
 from workbench.faces.web.parts import html
@@ -55,13 +53,13 @@ def build(store: Store, shared: bool = False) -> gr.Blocks:
         choose.wire(desk, everywhere, form, choose_tab, run.state(everywhere, running), look)
         take.wire(desk, everywhere, taken, take_tab)
         history.wire(desk, everywhere, earlier, history_tab)
-        _wire(demo, desk, everywhere, form, running, compared, taken)
+        _wire(demo, desk, everywhere, running, compared, taken)
     return cast(gr.Blocks, demo)
 
 
 def _wire(
-    demo: gr.Blocks, desk: Desk, shared: Shared, form: dict[str, Any], running: dict[str, Any],
-    compared: dict[str, Any], taken: dict[str, Any],
+    demo: gr.Blocks, desk: Desk, shared: Shared, running: dict[str, Any], compared: dict[str, Any],
+    taken: dict[str, Any],
 ) -> None:  # fmt: skip
     """What concerns several screens: the page that opens, and a run that ends."""
     look, drawn = run.looker(desk), run.state(shared, running)
@@ -76,17 +74,14 @@ def _wire(
         who = who or desk.visitors.new()
         asked = dict(request.query_params) if request else {}
         record = desk.record(asked.get("run"), who)
-        found, ticked = record.id if record else "", gr.skip()
+        found, there = record.id if record else "", gr.skip()
         if record:
             there = gr.Tabs(selected="compare" if desk.finished(found, who) else "run")
-        elif asked.get("recipe") in {one.name for one in bench.shelf()}:
-            there, ticked = gr.Tabs(selected="choose"), json.dumps({"recipes": [asked["recipe"]]})
-        else:
-            there = gr.skip()
-        return (who, found, there, ticked, *look(found, who), *ended(found, who))
+        elif "recipe" in asked:  # the cards tick it themselves
+            there = gr.Tabs(selected="choose")
+        return (who, found, there, *look(found, who), *ended(found, who))
 
-    here = [shared.visitor, shared.current, shared.tabs, form["shelf"]]
-    demo.load(opened, [shared.visitor], [*here, *drawn, *results], **QUIET)
+    demo.load(opened, [shared.visitor], [shared.visitor, shared.current, shared.tabs, *drawn, *results], **QUIET)
     shared.current.change(None, shared.current, None, js="run => { window.workbench.address(run); }")
     shared.title.change(None, shared.title, None, js="text => { window.workbench.title(text); }")
     run.wire(desk, shared, running, look, ended, results)
