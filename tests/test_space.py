@@ -19,7 +19,7 @@ WHERE = (
     "import workbench, workbench.recipe, workbench.starter; print(workbench.__file__, workbench.recipe.shelf_folder())"
 )
 # What a Space's container says of itself; nothing is asked of these addresses before somebody logs in.
-A_SPACE = {"SPACE_ID": "somebody/workbench", "SPACE_HOST": "127.0.0.1", "OAUTH_CLIENT_ID": "id",
+A_SPACE = {"SYSTEM": "spaces", "SPACE_ID": "somebody/workbench", "SPACE_HOST": "127.0.0.1", "OAUTH_CLIENT_ID": "id",
            "OAUTH_CLIENT_SECRET": "secret", "OAUTH_SCOPES": "openid",
            "OPENID_PROVIDER_URL": "http://127.0.0.1:9"}  # fmt: skip
 

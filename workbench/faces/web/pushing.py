@@ -86,7 +86,7 @@ def drawn(push: _Push | None) -> str:
 
 
 def build(desk: Desk) -> dict[str, Any]:
-    on_a_space = bool(os.environ.get("SPACE_ID"))
+    on_a_space = bool(os.environ.get("SPACE_ID")) and os.environ.get("SYSTEM") == "spaces"  # as Gradio asks
     with gr.Accordion("Push to the Hub", open=False, visible=on_a_space or not desk.visitors.shared):
         if on_a_space:
             gr.LoginButton()
