@@ -68,4 +68,5 @@ def test_it_starts_with_an_empty_environment_and_shows_the_finished_comparison(f
             page.get_by_text("no detectable accuracy drop").first.wait_for()
             page.get_by_role("tab", name="Choose").click()
             page.get_by_text("Others use these").wait_for()
-            assert not page.said, page.said
+            theirs = ("ERR_NAME_NOT_RESOLVED", "Space not found")  # Gradio asks the Hub about the Space it is on
+            assert not [one for one in page.said if not any(word in one for word in theirs)], page.said
