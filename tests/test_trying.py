@@ -257,7 +257,7 @@ def test_every_task_replies_to_one_input(tiny: Tiny, tmp_path: Path) -> None:
     if "mask" in tiny.task:
         given = {"text": "a warm [MASK] film"}
     prepared = task.prepare_own({"id": "own", **given}, model, {})
-    assert len(prepared) == 1 and prepared.labels is None and prepared.cards[0]["label"] is None
+    assert len(prepared) == 1 and prepared.cards[0]["label"] is None
     backend = catalog.backend("pytorch")
     config = json.loads((model / "config.json").read_text())
     session = backend.open(model, "cpu", 1, backend.Options(auto_class=task.class_for(config)))  # type: ignore[call-arg]
@@ -320,7 +320,7 @@ def fashion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
 def picture(index: int) -> tuple[bytes, str]:
     import pandas
 
-    row = pandas.read_parquet(starter_folder("fashion") / "evaluation.parquet").iloc[index]
+    row = pandas.read_parquet(starter_folder() / "fashion" / "evaluation.parquet").iloc[index]
     return row["image"]["bytes"], row["label"]
 
 

@@ -92,6 +92,7 @@ def in_terminal(run: str) -> None:
 
 def in_page(run: str) -> None:
     from workbench.faces.web.api import functions
+from workbench.faces.web.around import Desk
 
     store, record = Store(), bench.record(run)
     markup = page(record)
@@ -99,7 +100,7 @@ def in_page(run: str) -> None:
     assert "Every promise that can be checked here holds" in markup and "<h2>Variants</h2>" not in markup
     assert run_screen.title(record, Watching(store)) == "Every promise that can be checked here holds"
     assert f'href="?run={run}">verify onnx-int8-dynamic: every promise' in history.shown("me", Visitors(store))
-    api = {one.__name__: one for one in functions(store, Visitors(store), Watching(store))}
+    api = {one.__name__: one for one in functions(Desk(store, Visitors(store), Watching(store)))}
     assert api["status"](run, "")["share"] == 1 and api["result"](run, "")["passed"] is True
 
 
