@@ -92,7 +92,7 @@ def in_terminal(run: str) -> None:
 
 def in_page(run: str) -> None:
     from workbench.faces.web.api import functions
-from workbench.faces.web.around import Desk
+    from workbench.faces.web.around import Desk
 
     store, record = Store(), bench.record(run)
     markup = page(record)
