@@ -111,6 +111,15 @@ def speed_verdict(ratio: Interval | None, aa: Interval | None) -> str:
     return "slower" if ratio.hi < 1 - aa.half_width else "no_clear_difference"
 
 
+def hopeless(ratios: Mapping[str, Interval | None], keep: int, least: float | None = None) -> list[str]:
+    """Who is surely slower than `keep` of the others, or surely below the speed-up `least`, by intervals of the
+    speed-up against one baseline. Who has no interval yet stays."""
+    known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    floors = sorted((ratio.lo for ratio in known.values()), reverse=True)
+    bar = max(floors[keep - 1] if len(floors) > keep else 0.0, least or 0.0)
+    return [name for name, ratio in known.items() if ratio.hi < bar]
+
+
 def percentile(samples: Sequence[float], q: float) -> float | None:
     """The q-quantile (0 to 1), or None where the samples are too few to show it."""
     floor = PERCENTILE_FLOORS.get(q, 1 if q <= 0.5 else math.ceil(6.62 / (1 - q)))

@@ -38,14 +38,14 @@ class Results:
     speed: dict[str, Any]
 
 
-def write(plan: Plan, results: Results, store: Store, folder: Path) -> None:
-    """Compare, and write every document whole."""
+def write(plan: Plan, results: Results, store: Store, folder: Path, search: dict[str, Any] | None = None) -> None:
+    """Compare, and write every document whole. `search`: of a tuning, what was tried."""
     write_whole(folder / "results.json", json.dumps(_kept(results), allow_nan=False))
-    compared = compared_rows(plan, results, store)
+    compared = compared_rows(plan, results, store, search)
     texts = {}
     for variant in plan.variants:
         if compared.row(variant.name).status == "ok":
-            made = recipe_of(plan, results, store, variant, compared.row(variant.name).data)
+            made = recipe_of(plan, results, store, variant, compared.row(variant.name).data, search)
             texts[variant.name] = made.to_yaml()
             made.save(folder / "recipes" / f"{variant.name}.yaml")
     write_whole(folder / "report.json", catalog.renderer("json").render(compared.report, {}))
@@ -68,7 +68,9 @@ def again(report: dict[str, Any], plan: Plan, store: Store, folder: Path) -> com
 # ---- comparison ---------------------------------------------------------------------------------
 
 
-def compared_rows(plan: Plan, results: Results, store: Store) -> comparison.Comparison:
+def compared_rows(
+    plan: Plan, results: Results, store: Store, search: dict[str, Any] | None = None
+) -> comparison.Comparison:
     """The comparison of a finished run, from its stored pieces."""
     stored = store.find(plan.piece("inputs").key)
     return comparison.compare(comparison.Inputs(
@@ -80,10 +82,11 @@ def compared_rows(plan: Plan, results: Results, store: Store) -> comparison.Comp
         calibration=dict(plan.data["calibration"] or {}),
         machine=_machine(plan, results),
         target=plan.baseline.recipe["spec"]["target"]["machine"],
-        goal=_goal(plan),
+        goal=goal_of(plan),
         quick=plan.request.quick,
         measuring=_measuring(results),
         warnings=plan.warnings,
+        search=search,
         cards=inputs.load_cards(stored.path) if stored else (),
         classes=results.facts.get("inputs", {}).get("classes", ()),
     ))  # fmt: skip
@@ -112,9 +115,9 @@ def _finished(plan: Plan, results: Results, store: Store, variant: Variant, meas
         name=variant.name,
         recipe_path=f"recipes/{variant.name}.yaml",
         backend=variant.backend,
-        points=_points(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
-        again=_points(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
-        predictions=_predictions(plan, store, variant),
+        points=points_of(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
+        again=points_of(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
+        predictions=predictions_of(plan, store, variant),
         size_bytes=ready["size"],
         peak_rss_bytes=ready["peak_rss"],
         load_s=ready["load_s"],
@@ -140,7 +143,7 @@ def _read_bytes(size: float, facts: dict[str, Any]) -> float | None:
     return float(read)
 
 
-def _points(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
+def points_of(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
     return [
         PointSamples(
             said["name"],
@@ -170,13 +173,13 @@ def _end_to_end(calls: list[list[float]], read: float, results: Results) -> list
 
 def accuracy_of(plan: Plan, store: Store, variant: Variant) -> dict[str, Any]:
     """The `accuracy` of one row alone, from stored answers. Raises WorkbenchError when they are not there."""
-    base, mine = (_predictions(plan, store, one) for one in (plan.baseline, variant))
+    base, mine = (predictions_of(plan, store, one) for one in (plan.baseline, variant))
     if base is None or mine is None:
         raise WorkbenchError("The answers are gone.", "They were removed from the store meanwhile.", "Try again.")
-    return comparison.accuracy_of(base, mine, _goal(plan))
+    return comparison.accuracy_of(base, mine, goal_of(plan))
 
 
-def _predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | None:
+def predictions_of(plan: Plan, store: Store, variant: Variant) -> Predictions | None:
     kept = store.find(plan.piece(f"predict-{variant.name}").key)
     stored = store.find(plan.piece("inputs").key)
     if kept is None or stored is None:
@@ -213,12 +216,13 @@ def _machine(plan: Plan, results: Results) -> dict[str, Any]:
             "threads": machine.auto_threads()}  # fmt: skip
 
 
-def _goal(plan: Plan) -> comparison.Goal:
+def goal_of(plan: Plan) -> comparison.Goal:
     goal = plan.variants[-1].recipe["spec"].get("goal", {})
     bound: dict[str, Any] = next((one for one in goal.get("constraints", ()) if one.get("max_drop") is not None), {})
     return comparison.Goal(
         max_drop=bound.get("max_drop", 0.01), kind=bound.get("kind", "absolute"),
         confidence=bound.get("confidence", 0.95), optimize=goal.get("optimize", "latency"),
+        constraints=tuple(goal.get("constraints", ())),
     )  # fmt: skip
 
 
@@ -282,8 +286,10 @@ def _command(plan: Plan) -> str:
 # ---- a recipe file ------------------------------------------------------------------------------
 
 
-def recipe_of(plan: Plan, results: Results, store: Store, variant: Variant, row: Any) -> Recipe:
-    """The row's recipe with everything resolved (`lock`) and measured (`expect`)."""
+def recipe_of(
+    plan: Plan, results: Results, store: Store, variant: Variant, row: Any, search: dict[str, Any] | None = None
+) -> Recipe:
+    """The row's recipe with everything resolved (`lock`) and measured (`expect`); `search`: what found it."""
     asked = recipes.from_dict(variant.recipe)
     document = {
         "schema": recipes.SCHEMA, "name": asked.name, "summary": asked.summary,
@@ -291,7 +297,7 @@ def recipe_of(plan: Plan, results: Results, store: Store, variant: Variant, row:
     }  # fmt: skip
     spec_sha256 = recipes.from_dict(document).spec_sha256()
     document |= {
-        "lock": _lock(plan, results, store, variant, spec_sha256),
+        "lock": _lock(plan, results, store, variant, spec_sha256) | ({"search": search["lock"]} if search else {}),
         "expect": _expect(plan, results, store, variant, row),
     }
     return recipes.from_dict(document).sealed()

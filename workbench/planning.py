@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Request:
     hold_out: bool = True  # rows may be kept out of evaluation for calibration
     calibration_fields: dict[str, str] | None = None  # where its columns are named otherwise
     notes: tuple[str, ...] = ()  # what the person should know before anything else
+    budget_s: float | None = None  # wall seconds of a search
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,23 @@ class Plan:
 def make(request: Request, store: Store, log: Path) -> Plan:
     """Look everything up and check it. Raises RequestError for whatever is wrong with the request."""
     return _Planner(request, store, log).plan()
+
+
+def extended(plan: Plan, documents: Mapping[str, dict[str, Any]], store: Store, log: Path) -> Plan:
+    """The plan with further variants, {name of the row: recipe document}; those it has stay as they are. Nothing is
+    read or asked again. A recipe that cannot run here becomes a gap. Raises RequestError for an unknown plug-in."""
+    known = {variant.name for variant in plan.variants}
+    planner = _Planner(replace(plan.request, recipes=plan.request.recipes[:1]), store, log)
+    planner.task, planner.work = catalog.task(plan.task), {work.id: work for work in plan.work}
+    made = []
+    for name, document in documents.items():
+        if name not in known:
+            recipe = recipes.from_dict(document)
+            made.append(planner._variant(name, recipe, *planner._plugins(recipe), plan.model, plan.data))
+    kept = tuple(variant for variant in made if variant)
+    planner._measures(kept)
+    work, gaps = tuple(planner.work.values()), (*plan.gaps, *planner.gaps)
+    return replace(plan, variants=(*plan.variants, *kept), work=work, gaps=gaps)
 
 
 class _Planner:
@@ -545,6 +563,12 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)
+
+
+def with_goal(document: dict[str, Any], goal: dict[str, Any]) -> dict[str, Any]:
+    """A recipe document that wants this."""
+    said = document | {"spec": document["spec"] | {"goal": goal}}
+    return recipes.from_dict(said).to_dict()
 
 
 def refuse_elsewhere(plan: Plan) -> None:

@@ -221,6 +221,7 @@ class StepContext:
     calibration: Prepared | None  # all calibration examples, when the step asked for them
     progress: Progress
     seed: int = 0
+    like: Path | None = None  # what this step made of the same source and calibration, with other operators left alone
 
     @property
     def asks(self) -> tuple[type, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
+from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Searching, Started, Tried
 from workbench.planning import Plan
 
 
@@ -32,7 +32,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Board:
-    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess."""
+    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess.
+
+    Of a search: `candidates` by name with what is known of each, the newest; `phase`, and how much of its budget was
+    left when it began.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     status: str = "waiting"
@@ -40,6 +44,8 @@ class Board:
     now: float = 0
     seconds_estimated: float = 0
     reason: str = ""
+    candidates: dict[str, Tried] = field(default_factory=dict)
+    phase: Searching | None = None
 
     def after(self, event: Event) -> Board:
         """The board when this event has happened."""
@@ -50,8 +56,15 @@ class Board:
         board = replace(board, status="running")
         if isinstance(event, Failed) and not event.work:
             return replace(board, reason=event.reason)
+        if isinstance(event, Tried):
+            return replace(board, candidates=self.candidates | {event.name: event})
+        if isinstance(event, Searching):
+            return replace(board, phase=event)
         if event.work not in self.items:
-            return board
+            if not (self.phase and isinstance(event, Started)):
+                return board
+            board = replace(board, items=self.items | {event.work: Item(event.work, event.title)})
+            return replace(board, items=board.items | {event.work: _changed(board.items[event.work], event)})
         return replace(board, items=self.items | {event.work: _changed(self.items[event.work], event)})
 
     @property
@@ -68,13 +81,24 @@ class Board:
         return max(0.0, self.now - self.began)
 
     @property
+    def best(self) -> Tried | None:
+        """Of a search, the fastest that is alive so far."""
+        alive = [one for one in self.candidates.values() if one.state in ("alive", "best") and one.speedup]
+        return max(alive, key=lambda one: (one.state == "best", one.examples > 0, one.speedup or 0), default=None)
+
+    @property
     def remaining(self) -> float:
-        """Seconds, a guess: the plan's estimate less what has passed, never below zero."""
+        """Seconds, a guess: the plan's estimate less what has passed; of a search, what is left of its budget. Never
+        below zero."""
+        if self.phase:
+            return max(0.0, self.phase.left_s - (self.now - self.phase.at))
         return max(0.0, self.seconds_estimated - self.elapsed)
 
 
 def board_of(plan: Plan) -> Board:
-    """Everything waits."""
+    """Everything waits; a search shows what it has begun."""
+    if plan.request.verb == "tune":
+        return Board(seconds_estimated=plan.request.budget_s or 0.0)
     items = {work.id: Item(work.id, _title(work, plan), _variants(work.id, plan)) for work in plan.work}
     items["speed"] = Item("speed", "Measure speed, interleaved", tuple(variant.name for variant in plan.variants))
     return Board(items, seconds_estimated=plan.cost["seconds"])

@@ -172,6 +172,18 @@ def compare(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
     return Handle(bench.submit(bench.plan(bench.request(model, recipes, **asked))))
 
 
+def tune(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
+    """Search for the best recipe within bounds and a budget of wall time; returns at once. Keywords as
+    `workbench.bench.tune_request`: max_drop, relative, min_speedup, max_size, max_memory, optimize, budget, and those
+    of `compare`. `.best()` is the winner, None where nothing meets the goal; `.report["search"]` says what was tried.
+
+    Raises RequestError for whatever is wrong with the request; nothing is started then.
+    """
+    from workbench import bench
+
+    return Handle(bench.submit(bench.plan(bench.tune_request(model, recipes, **asked))))
+
+
 def open_run(run: str) -> Handle:
     """Any stored run, also one that another face started. Raises RequestError if there is none."""
     from workbench import bench
