@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from workbench import running
-from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started, from_dict, to_dict
+from workbench.event import (
+    Checked,
+    Event,
+    Failed,
+    Finished,
+    Made,
+    Measured,
+    Planned,
+    Progress,
+    Started,
+    from_dict,
+    to_dict,
+)
 from workbench.faces import live
 from workbench.faces.board import Board, Item, board_of
 from workbench.store import Store
@@ -56,7 +68,9 @@ def test_an_error_of_the_run_itself_is_its_reason() -> None:
 
 @pytest.mark.parametrize("event", [
     Started(work="a", at=1, title="t"), Progress(at=2, done=1, total=3, note="n"), made("a", 1),
-    Measured(at=1, key="k", seconds=1, reused=True, facts={"n": 1}), Failed(at=1, stage="s", what="w"),
+    Planned(at=1, pieces=[{"id": "a", "title": "t", "variants": ["v"]}], seconds=2.5),
+    Checked(at=1, level="V0", result="pass", why="w"), Measured(at=1, key="k", seconds=1, reused=True, facts={"n": 1}),
+    Failed(at=1, stage="s", what="w"),
     Finished(at=1, status="ok", facts={"jobs_s": 1.5}),
 ], ids=lambda event: type(event).__name__)  # fmt: skip
 def test_an_event_is_the_same_after_its_way_through_json(event: Event) -> None:

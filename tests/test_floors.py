@@ -24,13 +24,13 @@ FLOORS = (
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
     "running",  # queue, detached runner, resume
     "tuning verification loading",  # drive running
-    "bench",  # the one door
+    "bench runner",  # the one door; the process of a run, which knows every kind
     "faces",  # draw and ask
     "__init__ __main__",
 )
 # Rooms with several files or another name for one of them.
 ROOMS = {"door": "recipe", "recipe_file": "recipe", "recipe_keys": "recipe", "recipe_proof": "recipe",
-         "recipe_manual": "recipe"}  # fmt: skip
+         "recipe_manual": "recipe", "verification_run": "verification"}  # fmt: skip
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 PLUGIN_WORDS = re.compile(r"openvino|onnx_?runtime|executorch|nncf", re.IGNORECASE)

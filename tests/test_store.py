@@ -280,6 +280,33 @@ def test_clean_leaves_what_a_living_run_stands_on() -> None:
     assert store.clean() == 1000 and not store.sizes()
 
 
+BEFORE_KINDS = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, created REAL NOT NULL, title TEXT NOT NULL, request TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, status TEXT NOT NULL, pid INTEGER, finished REAL
+);
+CREATE TABLE events (
+    run TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run, number)
+);
+INSERT INTO runs VALUES ('251101-a', 1.0, 'old', '{}', 'f', 'ok', NULL, 2.0);
+PRAGMA user_version=1;
+"""
+
+
+def test_the_runs_of_an_older_store_are_kept_and_are_comparisons(home: Path) -> None:
+    home.mkdir()
+    with sqlite3.connect(home / "runs.sqlite") as database:
+        database.executescript(BEFORE_KINDS)
+    Store()
+    store = Store()  # once is enough
+    run, _ = store.add_run("new", {}, "g", None, "verify")
+    assert [(one.title, one.kind) for one in store.runs()] == [("new", "verify"), ("old", "compare")]
+    assert store.run("251101-a").finished == 2.0 and store.last_event(run) is None
+    store.append(run, Progress(work="a", note="last"))
+    last = store.last_event(run)
+    assert isinstance(last, Progress) and last.note == "last"
+
+
 def test_a_store_of_a_newer_version_is_refused_and_left_alone() -> None:
     store = Store()
     with sqlite3.connect(store.home / "runs.sqlite") as database:

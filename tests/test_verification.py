@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests import small as make
-from tests.conftest import REPOSITORY, Small, command
+from tests.conftest import REPOSITORY, Small, command, edit
 from workbench import bench, recipe, replay, running, verification
 from workbench.comparison import bounds
 from workbench.errors import RequestError
@@ -26,22 +25,6 @@ from workbench.recipe_proof import ExpectedSpeed
 from workbench.store import Store
 
 NAME = "onnx-int8-dynamic"
-
-
-@pytest.fixture
-def exported(warm_run: tuple[Path, str], tmp_path: Path) -> Path:
-    """The recipe file that a run wrote; may be edited. How fast a tiny model is depends on what else the machine
-    does, so its promise on speed is made a wide one."""
-    home, run = warm_run
-    file = Path(shutil.copy(home / "runs" / run / "recipes" / f"{NAME}.yaml", tmp_path))
-    return edit(file, lambda said: said["expect"]["speed"][0].update(ci95=[1e-4, 1e6]))
-
-
-def edit(file: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    said = yaml.safe_load(file.read_text())
-    change(said)
-    file.write_text(yaml.safe_dump(said, sort_keys=False))
-    return file
 
 
 def results(found: verification.Verification) -> list[str]:

@@ -8,8 +8,19 @@ The report contains recipes that can be run again.
 """
 
 from workbench.errors import RequestError, WorkbenchError
-from workbench.faces.script import compare, load, pipeline, tune, verify
+from workbench.faces.script import compare, load, pipeline, sensitivity, tune, verify
 from workbench.faces.script import open_run as open
 from workbench.version import VERSION as __version__
 
-__all__ = ["RequestError", "WorkbenchError", "__version__", "compare", "load", "open", "pipeline", "tune", "verify"]
+__all__ = [
+    "RequestError",
+    "WorkbenchError",
+    "__version__",
+    "compare",
+    "load",
+    "open",
+    "pipeline",
+    "sensitivity",
+    "tune",
+    "verify",
+]

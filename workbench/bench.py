@@ -22,7 +22,9 @@ from workbench import (
     planning,
     replay,
     running,
+    tuning,
     verification,
+    verification_run,
 )
 from workbench import recipe as recipes
 from workbench import target as target_room
@@ -35,6 +37,7 @@ from workbench.recipe import Recipe
 from workbench.store import RunRecord, Store, write_whole
 from workbench.tasks.one_call import FEWEST_ROWS
 from workbench.verification import Tell, Verification
+from workbench.verification_run import Verifying
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
@@ -194,6 +197,47 @@ def verify(
     return verification.verify(Path(file), given, store, tell, reuse=reuse)
 
 
+def submit_verify(
+    file: str | Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    calibration: str | None = None,
+    reuse: bool = False,
+    store: Store | None = None,
+) -> str:
+    """Start `verify` in a runner of its own; the run's id at once. The same request that waits or runs is joined.
+
+    A Path is a file, a str the text of one. Raises RequestError for what is no recipe or promises nothing; what else
+    is wrong ends the run, and `verification_of` says why."""
+    given = verification.Given(model, data, calibration)
+    return verification_run.submit(file, given, store or Store(), reuse=reuse)
+
+
+def verification_of(run: str, store: Store | None = None) -> Verifying:
+    """What is known of such a run so far: `levels` with result and why, `done`, `passed` (None: not known yet).
+
+    Raises RequestError for a run of another kind."""
+    store = store or Store()
+    return verification_run.known(store.run(run), store)
+
+
+def sensitivity(
+    model: str,
+    recipe: str | Path | Recipe,
+    *,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+    **asked: Any,
+) -> tuning.Sensitivity:
+    """Build a recipe and rank the operators that it quantizes by what each costs. Keywords as `request`. `tell` gets
+    every event. Raises RequestError for a recipe none of whose steps can tell, WorkbenchError when building fails."""
+    store = store or Store()
+    made = plan(request(model, [recipe], baseline=recipe, **asked), store)
+    with store.aside() as folder:
+        return tuning.sensitivity(made, store, folder, tell or (lambda _: None))
+
+
 def load(
     file: str | Path | Recipe,
     *,
@@ -304,6 +348,18 @@ def runs(store: Store | None = None) -> list[RunRecord]:
     return (store or Store()).runs()
 
 
+def record(run: str, store: Store | None = None) -> RunRecord:
+    """What the list of runs knows of one, named by its id or the beginning of it. Raises RequestError if there is
+    none."""
+    return (store or Store()).run(run)
+
+
+def title(record: RunRecord, store: Store | None = None) -> str:
+    """What a run is about; of a verification that is done also what it came to, since its status says only that."""
+    came_to = "" if record.compares else verification_run.outcome(record, store or Store())
+    return f"{record.title}: {came_to}" if came_to else record.title
+
+
 def plan_of(run: str, store: Store | None = None) -> Plan:
     return running.plan_of(run, store or Store())
 
@@ -322,9 +378,13 @@ def status(run: str, store: Store | None = None) -> str:
 
 
 def report(run: str, store: Store | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(report.json, details) of a finished run. Raises WorkbenchError when there is none yet."""
+    """(report.json, details) of a finished comparison. Raises WorkbenchError when there is none yet, RequestError for a
+    run of another kind."""
     store = store or Store()
     record = store.run(run)
+    if not record.compares:
+        what = f"Run {record.id} compares nothing: it is a verification."
+        raise RequestError(what, record.title, f"`workbench show {record.id}` lists its levels.")
     folder = store.run_folder(record.id)
     try:
         said = json.loads((folder / "report.json").read_text()), json.loads((folder / "details.json").read_text())

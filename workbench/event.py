@@ -32,6 +32,23 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Planned(Event):
+    """What comes is known now: `pieces` of work in order, each {"id", "title", "variants"}; `seconds` is a guess."""
+
+    pieces: list[dict[str, Any]]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Event):
+    """One level of a verification is known: `level` is V0 to V5, `result` pass, fail, not_applicable or info."""
+
+    level: str
+    result: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Made(Event):
     """An artifact is in the store under `key`; `reused` says that nothing was built for it."""
 
@@ -98,7 +115,8 @@ class Finished(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Started, Progress, Made, Measured, Tried, Searching, Failed, Finished)
+    kind.__name__.lower(): kind
+    for kind in (Planned, Started, Progress, Made, Measured, Checked, Tried, Searching, Failed, Finished)
 }
 
 

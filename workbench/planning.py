@@ -17,10 +17,11 @@ from workbench import recipe as recipes
 from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
 from workbench.errors import RequestError
+from workbench.event import Planned
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.machine import Machine
-from workbench.plugin import Backend, Step, Task
+from workbench.plugin import Backend, Repairs, Step, Task
 from workbench.recipe import Recipe
 from workbench.recipe_keys import CalibrationSelect
 from workbench.store import Store
@@ -156,14 +157,35 @@ class Plan:
         return cls(**data | rest)
 
 
+def planned(plan: Plan) -> Planned:
+    """The plan as far as a board shows it."""
+    names = [variant.name for variant in plan.variants]
+    pieces = [{"id": work.id, "title": _title_of(work), "variants": _standing_on(work.id, plan)} for work in plan.work]
+    speed = {"id": "speed", "title": "Measure speed, interleaved", "variants": names}
+    return Planned(pieces=[*pieces, speed], seconds=plan.cost["seconds"])
+
+
+def _title_of(work: Work) -> str:
+    name = work.job.get("variant")
+    return f"{work.title}: {name}" if name else work.title
+
+
+def _standing_on(id: str, plan: Plan) -> list[str]:
+    return [one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}")]
+
+
 def make(request: Request, store: Store, log: Path) -> Plan:
     """Look everything up and check it. Raises RequestError for whatever is wrong with the request."""
     return _Planner(request, store, log).plan()
 
 
-def extended(plan: Plan, documents: Mapping[str, dict[str, Any]], store: Store, log: Path) -> Plan:
+def extended(
+    plan: Plan, documents: Mapping[str, dict[str, Any]], store: Store, log: Path, like: Mapping[str, str]
+) -> Plan:
     """The plan with further variants, {name of the row: recipe document}; those it has stay as they are. Nothing is
-    read or asked again. A recipe that cannot run here becomes a gap. Raises RequestError for an unknown plug-in."""
+    read or asked again. A recipe that cannot run here becomes a gap. `like` {name: variant}: the last step of the one
+    differs from the other's in what it leaves alone only, and may use again what that has learned. Raises RequestError
+    for an unknown plug-in."""
     known = {variant.name for variant in plan.variants}
     planner = _Planner(replace(plan.request, recipes=plan.request.recipes[:1]), store, log)
     planner.task, planner.work = catalog.task(plan.task), {work.id: work for work in plan.work}
@@ -174,6 +196,11 @@ def extended(plan: Plan, documents: Mapping[str, dict[str, Any]], store: Store, 
             made.append(planner._variant(name, recipe, *planner._plugins(recipe), plan.model, plan.data))
     kept = tuple(variant for variant in made if variant)
     planner._measures(kept)
+    artifacts = {variant.name: variant.artifact for variant in (*plan.variants, *kept)}
+    for name, other in like.items():
+        if name in artifacts:
+            piece = planner.work[artifacts[name]]
+            planner.work[piece.id] = replace(piece, job=piece.job | {"like": artifacts[other]})
     work, gaps = tuple(planner.work.values()), (*plan.gaps, *planner.gaps)
     return replace(plan, variants=(*plan.variants, *kept), work=work, gaps=gaps)
 
@@ -563,6 +590,24 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)
+
+
+def with_ranking(plan: Plan, name: str) -> Plan:
+    """The plan with a further piece, `sensitivity-<name>`: which operators of a variant cost most. Raises RequestError
+    where none of its steps can tell."""
+    variant = next(one for one in plan.variants if one.name == name)
+    makes = [plan.piece(id) for id in variant.chain[1:]]
+    found = next((one for one in reversed(makes) if isinstance(catalog.step(one.job["step"]), Repairs)), None)
+    if found is None:
+        known = ", ".join(step.name for step in catalog.steps().values() if isinstance(step, Repairs))
+        raise RequestError(
+            f"{name} has no step that can tell how sensitive operators are.", f"These can: {known}.",
+            "Name a recipe with one of them.",
+        )  # fmt: skip
+    key = sha256_of({"sensitivity": found.key, "isa": plan.machine["isa"]})
+    job = {"do": "sensitivity", "variant": name, "make": found.id, "threads": variant.threads}
+    piece = Measure(f"sensitivity-{name}", "Rank operators", key, "sensitivity", (found.id,), job)
+    return plan if piece in plan.work else replace(plan, work=(*plan.work, piece))
 
 
 def with_goal(document: dict[str, Any], goal: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,11 @@
     for event in follow(run, store)    in any process, from the first event on
     resume(run, store)  cancel(run, store)
 
-The runner goes through the plan's work in order. What is in the store already is reused; each other piece
-is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
+A run is of a kind: a comparison, whose plan is carried out here, or another that stands above this room and comes
+into the same queue by `enqueue`. Its process is the runner's (runner.py), which knows what does each kind.
+
+The runner of a comparison goes through the plan's work in order. What is in the store already is reused; each other
+piece is done by a worker. A variant whose work failed is out, the others go on. One measuring block at a time
 runs on a machine: runners wait for their turn in order.
 """
 
@@ -21,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -33,7 +36,7 @@ from workbench.event import Event, Failed, Finished, Made, Measured, Progress, S
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.planning import Measure, Plan, Prepare, Variant, Work
-from workbench.store import RunRecord, Store, write_whole
+from workbench.store import COMPARE, TUNE, RunRecord, Store, write_whole
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
@@ -41,8 +44,8 @@ if TYPE_CHECKING:
 
 POLL = 0.15  # seconds between two looks at a run's events
 Emit = Callable[[Event], None]
-Do = Callable[[Plan, Store, Path, Emit], float]  # a plan's work; the wall seconds that jobs took
-RUNNERS = {"tune": "workbench.tuning"}  # by what was asked for; else this module's own
+Kind = Callable[[RunRecord, Store, Emit], str]  # does a run in the runner's process; its status, which it has said too
+RUNNER = "from workbench.runner import main; main()"
 _BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody waits for them, the ended are buried
 
 
@@ -51,17 +54,24 @@ _BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody wai
 
 def submit(plan: Plan, store: Store) -> str:
     """Hand the plan to a runner of its own; returns the run's id at once."""
-    request = plan.to_dict()["request"]
-    run, new = store.add_run(
-        f"{plan.model['id']}: {len(plan.variants)} variants", request, plan.fingerprint, plan.to_dict()
-    )
+    said, many = plan.to_dict(), len(plan.variants)
+    kind = TUNE if plan.request.budget_s else COMPARE
+    title = f"{plan.model['id']}: {f'{many} variants' if kind == COMPARE else f'tune, {many - 1} candidates'}"
+    return enqueue(title, said["request"], plan.fingerprint, store, plan=said, kind=kind)
+
+
+def enqueue(title: str, request: dict[str, Any], fingerprint: str, store: Store, *,
+            plan: dict[str, Any] | None = None, kind: str = COMPARE) -> str:  # fmt: skip
+    """The same for a run of any kind; a living one with this fingerprint is joined."""
+    run, new = store.add_run(title, request, fingerprint, plan, kind)
     if new:
         _start_runner(run, store)
     return run
 
 
 def resume(run: str, store: Store) -> str:
-    """Begin a stopped, failed or cancelled run again; finished work is found in the store."""
+    """Begin a stopped, failed or cancelled run again; finished work is found in the store. A verification builds
+    everything itself: it begins at V0."""
     record = store.run(run)
     if record.status != "ok" and not store.alive(record.id):
         _start_runner(record.id, store)
@@ -111,7 +121,13 @@ def follow(run: str, store: Store, after: int = 0) -> Iterator[tuple[int, Event]
 
 
 def plan_of(run: str, store: Store) -> Plan:
-    return Plan.from_dict(json.loads((store.run_folder(store.run(run).id) / "plan.json").read_text()))
+    """Raises WorkbenchError for a run that has not planned yet what it does."""
+    record = store.run(run)
+    try:
+        return Plan.from_dict(json.loads((store.run_folder(record.id) / "plan.json").read_text()))
+    except FileNotFoundError:
+        why = f"It is {record.status}."
+        raise WorkbenchError(f"Run {record.id} has no plan yet.", why, f"`workbench follow {record.id}`.") from None
 
 
 def _stopped(record: RunRecord, store: Store) -> WorkbenchError:
@@ -133,16 +149,12 @@ def _start_runner(run: str, store: Store) -> None:
     with store.running(run) as lock, log.open("ab") as output:
         store.begin(run)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {_runner(run, store)} import main; main()", run],
+            [sys.executable, "-P", "-c", RUNNER, run],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True, cwd=store.home,
             pass_fds=(lock,),
         )  # fmt: skip
         store.set_pid(run, process.pid)
     _BEGUN[:] = [process, *(one for one in _BEGUN if one.poll() is None)]
-
-
-def _runner(run: str, store: Store) -> str:
-    return RUNNERS.get(store.run(run).request.get("verb", ""), __name__)
 
 
 # ---- the runner ---------------------------------------------------------------------------------
@@ -152,9 +164,9 @@ class _Cancelled(BaseException):
     """Raised in the runner by SIGTERM."""
 
 
-def main(do: Do | None = None) -> None:
+def serve(run: str, kinds: Mapping[str, Kind]) -> None:
     """The runner's process: one run, then the end. It holds the run's lock, which it has inherited."""
-    run, store = sys.argv[1], Store()
+    store = Store()
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -163,20 +175,29 @@ def main(do: Do | None = None) -> None:
     signal.signal(signal.SIGTERM, stop)
     try:
         store.set_status(run, "running")
-        status = execute(plan_of(run, store), store, store.run_folder(run), lambda one: store.append(run, one), do)
-        store.set_status(run, status)
+        record = store.run(run)
+        store.set_status(run, kinds[record.kind](record, store, lambda one: store.append(run, one)))
     except _Cancelled:
         store.append(run, Finished(status="cancelled"))
         store.set_status(run, "cancelled")
         os._exit(0)  # threads that wait for a worker would keep this process, and the worker, alive
 
 
-def execute(plan: Plan, store: Store, folder: Path, emit: Emit, do: Do | None = None) -> str:
-    """Do a plan's work here, in this process's own workers; returns the final status and has said it too. `do` is how,
-    where it is not all of it in order."""
+def compare(run: RunRecord, store: Store, emit: Emit) -> str:
+    """The kind of run that carries out a plan."""
+    return execute(plan_of(run.id, store), store, store.run_folder(run.id), emit)
+
+
+def execute(plan: Plan, store: Store, folder: Path, emit: Emit) -> str:
+    """Do a plan's work here, in this process's own workers; returns the final status and has said it too."""
+    return to_its_end(lambda: {"jobs_s": _Runner(plan, store, folder, emit).run()}, folder, emit)
+
+
+def to_its_end(work: Callable[[], dict[str, Any]], folder: Path, emit: Emit) -> str:
+    """Do `work`, whose facts the last event holds; returns the final status and has said it, and why, too."""
     begin, facts = time.monotonic(), {}
     try:
-        facts = {"jobs_s": (do or _in_order)(plan, store, folder, emit)}
+        facts = work()
         status = "ok"
     except Exception as error:  # whatever it is, the run must end with a word for a person
         import traceback
@@ -187,10 +208,6 @@ def execute(plan: Plan, store: Store, folder: Path, emit: Emit, do: Do | None = 
     facts |= {"wall_s": time.monotonic() - begin, "own_cpu_s": time.process_time()}
     emit(Finished(status=status, facts=facts))
     return status
-
-
-def _in_order(plan: Plan, store: Store, folder: Path, emit: Emit) -> float:
-    return _Runner(plan, store, folder, emit).run()
 
 
 class Here:
@@ -422,9 +439,17 @@ class _Runner:
                     "calibration": self._path_of(job["calibration"]) if job["calibration"] else None,
                     "like": self._made_before(job.get("like"))}  # fmt: skip
             return self._call(work.build, piece, job | uses)
+        if do == "sensitivity":
+            return self._call(work.sensitivity, piece, self._sensitivity(self.plan.piece(job["make"])))
         function = {"predict": work.predict, "audit": work.audit}[do]
         job = self._session(job["variant"]) | job | {"into": str(into)}
         return self._call(function, piece, job, threads=job["threads"])
+
+    def _sensitivity(self, made: Work) -> dict[str, Any]:
+        uses = made.job["calibration"]
+        return {"step": made.job["step"], "options": made.job["options"], "source": self._path_of(made.job["source"]),
+                "made": self._path_of(made.id), "inputs": self._path_of("inputs"), "seed": made.job["seed"],
+                "calibration": self._path_of(uses) if uses else None}  # fmt: skip
 
     def _made_before(self, id: str | None) -> str | None:
         found = self.store.find(self.plan.piece(id).key) if id else None

@@ -30,24 +30,29 @@ from workbench import event as events
 from workbench.artifact import Artifact, manifest_of
 from workbench.errors import RequestError, WorkbenchError
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, created REAL NOT NULL, title TEXT NOT NULL, request TEXT NOT NULL,
-    fingerprint TEXT NOT NULL, status TEXT NOT NULL, pid INTEGER, finished REAL
+    fingerprint TEXT NOT NULL, status TEXT NOT NULL, pid INTEGER, finished REAL,
+    kind TEXT NOT NULL DEFAULT 'compare'
 );
 CREATE TABLE IF NOT EXISTS events (
     run TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (run, number)
 );
 """
+# From the version before: what an older store lacks.
+MIGRATIONS = {2: "ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'compare';"}
+COMPARE, TUNE, VERIFY = "compare", "tune", "verify"  # kinds of runs
 LIVE = ("waiting", "running")
 STARTING = 15.0  # seconds between the noting of a run and its runner's start
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One row of `runs`. status: waiting, running, cancelling, ok, failed, cancelled, stopped."""
+    """One row of `runs`. status: waiting, running, cancelling, ok, failed, cancelled, stopped. `kind` says what the
+    run does, and with it what its request holds and which results it has."""
 
     id: str
     created: float
@@ -57,6 +62,12 @@ class RunRecord:
     status: str
     pid: int | None
     finished: float | None
+    kind: str = COMPARE
+
+    @property
+    def compares(self) -> bool:
+        """It has a plan, rows and a report."""
+        return self.kind in (COMPARE, TUNE)
 
 
 def default_home() -> Path:
@@ -84,7 +95,8 @@ class Store:
                         "Update the workbench, or set WORKBENCH_HOME to another folder.",
                     )
                 if have < VERSION:
-                    database.executescript(SCHEMA + f"PRAGMA user_version={VERSION};")
+                    steps = [SCHEMA] if not have else [MIGRATIONS[one] for one in range(have + 1, VERSION + 1)]
+                    database.executescript("".join(["BEGIN;", *steps, f"PRAGMA user_version={VERSION};", "COMMIT;"]))
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -162,19 +174,28 @@ class Store:
     def run_folder(self, run: str) -> Path:
         return self.home / "runs" / run
 
-    def add_run(self, title: str, request: dict[str, Any], fingerprint: str, plan: dict[str, Any]) -> tuple[str, bool]:
-        """A new run's id and True; or the id of the same request that waits or runs already, and False."""
+    def add_run(
+        self, title: str, request: dict[str, Any], fingerprint: str, plan: dict[str, Any] | None, kind: str = COMPARE
+    ) -> tuple[str, bool]:
+        """A new run's id and True; or the id of the same request that waits or runs already, and False. `plan` None:
+        the run makes one itself."""
         with self._writing() as database:
             same = database.execute("SELECT * FROM runs WHERE fingerprint=? ORDER BY created DESC", (fingerprint,))
             if found := next((one for one in map(self._record, same) if one.status in LIVE), None):
                 return found.id, False
             run = f"{time.strftime('%y%m%d')}-{secrets.token_hex(8)}"
-            write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
+            self.run_folder(run).mkdir(parents=True, exist_ok=True)
+            if plan is not None:
+                self.set_plan(run, plan)
             database.execute(
-                "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?)",
-                (run, time.time(), title, json.dumps(request), fingerprint, "waiting", None, None),
+                "INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?)",
+                (run, time.time(), title, json.dumps(request), fingerprint, "waiting", None, None, kind),
             )
             return run, True
+
+    def set_plan(self, run: str, plan: dict[str, Any]) -> None:
+        """What the run does, beside its results; `clean` spares every artifact that it names."""
+        write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
 
     def begin(self, run: str) -> None:
         """A runner is about to start, for the first time or again."""
@@ -214,6 +235,13 @@ class Store:
             ).fetchall()
         return [(number, events.from_dict(json.loads(body))) for number, body in rows]
 
+    def last_event(self, run: str) -> events.Event | None:
+        with self._reading() as database:
+            row = database.execute(
+                "SELECT body FROM events WHERE run=? ORDER BY number DESC LIMIT 1", (run,)
+            ).fetchone()
+        return events.from_dict(json.loads(row[0])) if row else None
+
     def run(self, run: str) -> RunRecord:
         """One run, by its id or an unambiguous beginning of it. Raises RequestError if there is none."""
         with self._reading() as database:
@@ -235,7 +263,7 @@ class Store:
         begun = record.status in ("running", "cancelling") or record.pid is not None
         gone = begun or time.time() - record.created > STARTING
         if record.status not in events.Finished.FINAL and gone and not self.alive(record.id):
-            return RunRecord(*{**record.__dict__, "status": "stopped"}.values())
+            return replace(record, status="stopped")
         return record
 
     @contextlib.contextmanager
@@ -328,7 +356,7 @@ class Store:
     def _in_use(self) -> set[str]:
         """Every key in the plan of a living run."""
         plans = (self.run_folder(one.id) / "plan.json" for one in self.runs() if self.alive(one.id))
-        return {key for plan in plans for key in re.findall(r'"([0-9a-f]{64})"', plan.read_text())}
+        return {key for plan in plans if plan.exists() for key in re.findall(r'"([0-9a-f]{64})"', plan.read_text())}
 
 
 def _process_lives(pid: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench import catalog, environment, machine, planning, replay, replica, running
+from workbench import catalog, environment, machine, planning, replay, replica, running, words
 from workbench import recipe as recipes
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
@@ -43,8 +43,12 @@ class Level:
         return f"{self.level} {NAMES[self.level]:<11} {self.result.replace('_', ' ').upper():<14}  {self.why}"
 
 
+def first_failed(levels: Sequence[Level]) -> str | None:
+    return next((one.level for one in levels if one.result == "fail"), None)
+
+
 Tell = Callable[[Event | Plan | Level], None]  # a plan before its events, each level as soon as it is known
-NAMES = {"V0": "schema", "V1": "inputs", "V2": "environment", "V3": "artifact", "V4": "behaviour", "V5": "speed"}
+NAMES = words.LEVEL_NAMES
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,12 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        return all(level.result != "fail" for level in self.levels)
+        return self.failed is None
+
+    @property
+    def failed(self) -> str | None:
+        """The first level that failed; what comes later was not looked at."""
+        return first_failed(self.levels)
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA, "passed": self.passed, "levels": [asdict(level) for level in self.levels]}
@@ -82,15 +91,17 @@ class Given:
     calibration: str | None = None
 
 
-def verify(file: Path, given: Given, store: Store, tell: Tell, *, reuse: bool = False) -> Verification:
-    """Check every level. `store` is where local inputs are found again; `reuse` also builds in it.
+def verify(file: Path | str, given: Given, store: Store, tell: Tell, *, reuse: bool = False,
+           kept: Path | None = None) -> Verification:  # fmt: skip
+    """Check every level. `store` is where local inputs are found again; `reuse` also builds in it. `kept`: an empty
+    folder for logs, which stay there.
 
     Raises RequestError for a file that is no recipe or promises nothing, and when an input is not to be had.
     """
     recipe = promising(file)
     with store.aside() as folder:
         home = store if reuse else Store(folder / "home")
-        return _Verifier(recipe, given, store, home, folder / "run", tell).verify()
+        return _Verifier(recipe, given, store, home, kept or folder / "run", tell).verify()
 
 
 def isolated(file: Path, given: Given, store: Store, tell: Tell) -> Verification:
@@ -107,15 +118,16 @@ def isolated(file: Path, given: Given, store: Store, tell: Tell) -> Verification
     return Verification(recipe.name, levels)
 
 
-def promising(file: Path) -> Recipe:
-    """The recipe of a file that has something to hold it to. Raises RequestError."""
-    recipe = recipes.load(file)
+def promising(file: Path | str) -> Recipe:
+    """The recipe of a file, or of its text, that has something to hold it to. Raises RequestError."""
+    recipe = recipes.load(file if isinstance(file, Path) else f"{file}\n")  # one line of text is no path
+    name = file.name if isinstance(file, Path) else recipe.name
     lacking = " and ".join(f"`{key}`" for key in ("lock", "expect") if getattr(recipe, key) is None)
     if lacking:
         raise RequestError(
-            f"{file.name} promises nothing yet: it has no {lacking}.",
+            f"{name} promises nothing yet: it has no {lacking}.",
             "Only a recipe that was run says what it gave.",
-            f"`workbench run {file}` writes one that can be verified.",
+            f"`workbench run {file if isinstance(file, Path) else f'{name}.yaml'}` writes one that can be verified.",
         )
     return recipe
 
@@ -133,7 +145,7 @@ class _Verifier:
         checks = (self.schema, self.inputs, self.environment, self.artifact, self.behaviour, self.speed)
         levels: list[Level] = []
         for name, check in zip(NAMES, checks, strict=True):
-            broken = next((level.level for level in levels if level.result == "fail"), None)
+            broken = first_failed(levels)
             answer: Answer = ("not_applicable", f"failed at {broken}") if broken else check()
             levels.append(Level(name, *answer))
             self.tell(levels[-1])
@@ -224,7 +236,9 @@ class _Verifier:
         return "pass", " ".join([f"Graph and tensors are the same: {_list(same)}.", *([other] if rest else [])])
 
     def _keep_log(self, failed: Failed) -> str:
-        """The reason; its log is kept, as the work folder goes away."""
+        """The reason; its log is kept where the work folder goes away."""
+        if not self.folder.is_relative_to(self.usual.home / "aside"):
+            return f"{failed.stage}: {failed.reason}"
         kept = self.usual.home / "verify.log"
         with contextlib.suppress(OSError):
             shutil.copyfile(failed.log, kept)

@@ -77,6 +77,9 @@ LEVELS = {
     "not_applicable": Word("–", "none", "not applicable", "quiet"),
 }
 
+UNCHECKED = Word("–", "none", "not checked", "quiet")  # a level that its run did not come to
+LEVEL_NAMES = {"V0": "schema", "V1": "inputs", "V2": "environment", "V3": "artifact", "V4": "behaviour", "V5": "speed"}
+
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
            "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
            "chrf": "chrF"}  # fmt: skip
@@ -87,6 +90,16 @@ def word(token: str | None) -> Word:
     if token is None:
         return UNKNOWN
     return VERDICTS.get(token) or Word("◇", "same", token.replace("_", " "))
+
+
+def level_name(level: str) -> str:
+    """`V3 artifact`"""
+    return f"{level} {LEVEL_NAMES.get(level, '')}".rstrip()
+
+
+def verified(failed: str | None) -> str:
+    """What a verification came to; `failed`: the level that failed first."""
+    return f"not reproduced, {level_name(failed)} fails" if failed else "every promise that can be checked here holds"
 
 
 def failed_at(stage: str | None) -> Word:

@@ -17,13 +17,26 @@ from typing import TYPE_CHECKING, Any
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Progress, Session, StepContext, Task, Writes
+from workbench.plugin import (
+    Answers,
+    Batch,
+    Concurrent,
+    Point,
+    Prepared,
+    Progress,
+    Repairs,
+    Session,
+    StepContext,
+    Task,
+    Writes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
 Job = dict[str, Any]
 SAMPLES = 4
+RANKED = 32  # examples that rank operators
 ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
 
 
@@ -47,7 +60,13 @@ def build(job: Job, channel: Channel) -> dict[str, Any]:
     step = catalog.step(job["step"])
     options = catalog.options_of(step, job["options"], f"The step {step.name}")
     calibration = inputs.load(Path(job["calibration"])) if job["calibration"] else None
-    context = StepContext(
+    into = Path(job["into"])
+    facts = step.apply(Path(job["source"]), into, options, _context(job, channel, calibration))
+    return {**facts, "semantic": step.semantic(into), **_size(into)}
+
+
+def _context(job: Job, channel: Channel, calibration: Prepared | None) -> StepContext:
+    return StepContext(
         task=catalog.task(job["task"]),
         model=Path(job["model"]),
         samples=inputs.some(inputs.load(Path(job["inputs"])), SAMPLES),
@@ -56,9 +75,15 @@ def build(job: Job, channel: Channel) -> dict[str, Any]:
         seed=job["seed"],
         like=Path(job["like"]) if job.get("like") else None,
     )
-    into = Path(job["into"])
-    facts = step.apply(Path(job["source"]), into, options, context)
-    return {**facts, "semantic": step.semantic(into), **_size(into)}
+
+
+def sensitivity(job: Job, channel: Channel) -> dict[str, Any]:
+    """What each operator that a step has changed costs, as Repairs.sensitivity has it, on a few examples."""
+    step = catalog.step(job["step"])
+    assert isinstance(step, Repairs)
+    examples = inputs.load(Path(job["calibration"] or job["inputs"]))
+    context = _context(job, channel, inputs.some(examples, RANKED))
+    return step.sensitivity(Path(job["source"]), Path(job["made"]), context)
 
 
 def model_facts(job: Job, channel: Channel) -> dict[str, Any]:

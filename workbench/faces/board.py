@@ -1,6 +1,6 @@
 """What every face draws while a run goes on: the same events, folded into the same board.
 
-board = board_of(plan)
+board = board_of_run(run)
 for _, event in bench.follow(run):
     board = board.after(event)
 """
@@ -8,10 +8,22 @@ for _, event in bench.follow(run):
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Searching, Started, Tried
-from workbench.planning import Plan
+from workbench.event import (
+    Checked,
+    Event,
+    Failed,
+    Finished,
+    Made,
+    Measured,
+    Planned,
+    Progress,
+    Searching,
+    Started,
+    Tried,
+)
+from workbench.planning import Plan, planned
+from workbench.store import Store
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Board:
-    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess.
+    """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess; `levels` are those of
+    a verification that are known, V0 first.
 
     Of a search: `candidates` by name with what is known of each, the newest; `phase`, and how much of its budget was
     left when it began.
@@ -44,6 +57,7 @@ class Board:
     now: float = 0
     seconds_estimated: float = 0
     reason: str = ""
+    levels: tuple[Checked, ...] = ()
     candidates: dict[str, Tried] = field(default_factory=dict)
     phase: Searching | None = None
 
@@ -54,18 +68,20 @@ class Board:
         if isinstance(event, Finished):
             return replace(board, status=event.status, items={id: _ended(item) for id, item in self.items.items()})
         board = replace(board, status="running")
+        if isinstance(event, Planned):
+            return replace(board, items=_items(event), seconds_estimated=event.seconds)
+        if isinstance(event, Checked):  # one that begins again forgets what came before
+            return replace(board, levels=(*(one for one in self.levels if one.level < event.level), event))
         if isinstance(event, Failed) and not event.work:
             return replace(board, reason=event.reason)
         if isinstance(event, Tried):
             return replace(board, candidates=self.candidates | {event.name: event})
         if isinstance(event, Searching):
             return replace(board, phase=event)
-        if event.work not in self.items:
-            if not (self.phase and isinstance(event, Started)):
-                return board
-            board = replace(board, items=self.items | {event.work: Item(event.work, event.title)})
-            return replace(board, items=board.items | {event.work: _changed(board.items[event.work], event)})
-        return replace(board, items=self.items | {event.work: _changed(self.items[event.work], event)})
+        known = self.items.get(event.work)
+        if known is None and isinstance(event, Started):  # no plan named it
+            known = Item(event.work, event.title)
+        return replace(board, items=self.items | {event.work: _changed(known, event)}) if known else board
 
     @property
     def current(self) -> Item | None:
@@ -97,20 +113,21 @@ class Board:
 
 def board_of(plan: Plan) -> Board:
     """Everything waits; a search shows what it has begun."""
-    if plan.request.verb == "tune":
-        return Board(seconds_estimated=plan.request.budget_s or 0.0)
-    items = {work.id: Item(work.id, _title(work, plan), _variants(work.id, plan)) for work in plan.work}
-    items["speed"] = Item("speed", "Measure speed, interleaved", tuple(variant.name for variant in plan.variants))
-    return Board(items, seconds_estimated=plan.cost["seconds"])
+    if plan.request.budget_s:
+        return Board(seconds_estimated=plan.request.budget_s)
+    known = planned(plan)
+    return Board(_items(known), seconds_estimated=known.seconds)
 
 
-def _title(work: Any, plan: Plan) -> str:
-    name = work.job.get("variant")
-    return f"{work.title}: {name}" if name else str(work.title)
+def board_of_run(run: str, store: Store | None = None) -> Board:
+    """The same for a run of any kind: what was not planned before it was submitted, its events tell."""
+    from workbench import bench
+
+    return board_of(bench.plan_of(run, store)) if bench.record(run, store).compares else Board()
 
 
-def _variants(id: str, plan: Plan) -> tuple[str, ...]:
-    return tuple(one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}"))
+def _items(known: Planned) -> dict[str, Item]:
+    return {one["id"]: Item(one["id"], one["title"], tuple(one["variants"])) for one in known.pieces}
 
 
 def _ended(item: Item) -> Item:

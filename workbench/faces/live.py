@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import words
-from workbench.event import Started, Tried
+from workbench.event import Tried
 from workbench.faces.board import Board, Item, board_of
 
 if TYPE_CHECKING:
@@ -33,19 +32,15 @@ def watch(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
 class Screen:
     """The same for events that are pushed: `after` draws one, `pause` makes room for lines of results."""
 
-    def __init__(self) -> None:
+    def __init__(self, begun: Board | None = None) -> None:
         from rich.console import Console
 
-        self.board = Board()
+        self.board = begun or Board()
         self._console = Console(stderr=True)
         self._live: Any = None
         self._said = 0.0
 
     def after(self, event: Event) -> None:
-        """Work that no plan named gets a line of its own."""
-        if isinstance(event, Started) and event.work not in self.board.items:
-            items = self.board.items | {event.work: Item(event.work, event.title)}
-            self.board = replace(self.board, items=items)
         before, self.board = self.board, self.board.after(event)
         if self._console.is_terminal:
             self._draw()
@@ -85,7 +80,8 @@ def _print(before: Board, board: Board, event: Event, said: float) -> float:
             print(f"[{board.elapsed:6.1f} s] {candidate(event)}", file=sys.stderr, flush=True)
         return said
     item = board.items.get(event.work)
-    began = item is not None and (item.id not in before.items or before.items[item.id].state != item.state)
+    was = before.items.get(event.work)
+    began = item is not None and (was is None or was.state != item.state)
     if item is None or not (began or (item.state == "runs" and time.monotonic() - said > 10)):
         return said
     print(f"[{board.elapsed:6.1f} s] {line(item)}", file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.card import Card
     from workbench.comparison import Comparison
     from workbench.recipe import Recipe
+    from workbench.verification_run import Verifying
 
 
 class Handle:
@@ -33,7 +34,7 @@ class Handle:
             from workbench.faces import board, live
 
             if bench.status(self.run) != "ok":
-                live.watch(board.board_of(bench.plan_of(self.run)), bench.follow(self.run))
+                live.watch(board.board_of_run(self.run), bench.follow(self.run))
             self._seen = bench.comparison(self.run)
         return self
 
@@ -184,11 +185,20 @@ def tune(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
     return Handle(bench.submit(bench.plan(bench.tune_request(model, recipes, **asked))))
 
 
-def open_run(run: str) -> Handle:
-    """Any stored run, also one that another face started. Raises RequestError if there is none."""
+def sensitivity(model: str, recipe: Any, **asked: Any) -> Any:
+    """Which operators that a recipe quantizes cost most: `.operators`, the worst first. Keywords as `compare`."""
     from workbench import bench
 
-    return Handle(bench.run_id(run))
+    return bench.sensitivity(model, recipe, **asked)
+
+
+def open_run(run: str) -> Handle | Verifying:
+    """Any stored run, also one that another face started; of a verification what is known of it so far. Raises
+    RequestError if there is none."""
+    from workbench import bench
+
+    found = bench.record(run)
+    return Handle(found.id) if found.compares else bench.verification_of(found.id)
 
 
 def verify(file: str | Path, **asked: Any) -> Any:

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workbench.planning import Plan, Request
+    from workbench.planning import Request
     from workbench.store import Store
 
 app = typer.Typer(
@@ -105,7 +105,7 @@ def run(
         _say(note)
     id = bench.submit(plan, store)
     _say(f"Run {id}: {plan.model['id']}, {file.name}, n = {plan.data['evaluation']['n']:,}.")
-    _watch(id, plan, store)
+    _watch(id, store)
     code = _finish(id, out or Path("runs") / id, json_, request.named, store)
     if code == OK and (missed := bench.missed(file, bench.report(id, store)[0])):
         _say(f"Missed for certain: {', '.join(missed)}.")
@@ -136,8 +136,31 @@ def tune(
     id = bench.submit(plan, store)
     candidates = len(plan.variants) - 1
     _say(f"Run {id}: {plan.model['id']}, {candidates} candidates, n = {plan.data['evaluation']['n']:,}, {budget}.")
-    _watch(id, plan, store)
+    _watch(id, store)
     raise typer.Exit(_finish(id, out or Path("runs") / id, json_, (), store))
+
+
+@app.command()
+def sensitivity(
+    model: Model, recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")], task: TaskName = None,
+    data: Data = None, calibration: Calibration = None, fields: Fields = "", target: TargetName = None,
+    n: Count = None, quick: Quick = False, json_: Json = False,
+) -> None:  # fmt: skip
+    """Which operators that a recipe quantizes cost most, ranked."""
+    from rich.console import Console
+
+    from workbench import bench
+    from workbench.faces import live, terminal_table
+
+    screen = live.Screen()
+    try:
+        found = bench.sensitivity(
+            model, recipe, tell=screen.after, task=task, data=data, calibration=calibration, fields=_fields(fields),
+            target=target, n=n, quick=quick,
+        )  # fmt: skip
+    finally:
+        screen.pause()
+    _print_json(found.to_dict()) if json_ else terminal_table.show_ranking(Console(), found)
 
 
 @plans.command("tune")
@@ -263,27 +286,37 @@ def _compare(request: Request, out: Path | None, json_: bool) -> NoReturn:
     plan = bench.plan(request, store)
     run = bench.submit(plan, store)
     _say(f"Run {run}: {plan.model['id']}, {len(plan.variants)} variants, n = {plan.data['evaluation']['n']:,}.")
-    _watch(run, plan, store)
+    _watch(run, store)
     raise typer.Exit(_finish(run, out or Path("runs") / run, json_, request.named, store))
 
 
-def _watch(run: str, plan: Plan, store: Store, again: bool = False) -> None:
+def _watch(run: str, store: Store, again: bool = False, json_: bool = False) -> None:
     """Draw until the run ends; `again`: it had begun before, so only what is new is drawn."""
     from workbench import bench
-    from workbench.faces import board, live
+    from workbench.faces import board, live, terminal_levels
 
-    shown, number = board.board_of(plan), 0
+    shown, number = board.board_of_run(run, store), 0
     if again:
         before = store.events(run)
         number = before[-1][0] if before else 0
         for _, event in before:
             shown = shown.after(event)
     try:
-        live.watch(shown, bench.follow(run, number, store))
+        if _compares(run, store):
+            live.watch(shown, bench.follow(run, number, store))
+        else:
+            terminal_levels.watch(bench.follow(run, number, store), shown, json_)
     except KeyboardInterrupt:
         bench.cancel(run, store)
         _say(f"Stopped. `workbench resume {run}` goes on where it was.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _compares(run: str, store: Store) -> bool:
+    """Or it verifies."""
+    from workbench import bench
+
+    return bench.record(run, store).compares
 
 
 def _finish(run: str, out: Path, json_: bool, named: Sequence[str], store: Store) -> int:
@@ -383,21 +416,29 @@ def runs(json_: Json = False) -> None:
 
     found = bench.runs()
     if json_:
-        _print_json([{"id": one.id, "created": one.created, "title": one.title, "status": one.status} for one in found])
+        facts = ("id", "created", "title", "status", "kind")
+        _print_json([{name: getattr(one, name) for name in facts} for one in found])
         return
     import time
 
     for one in found:
-        print(f"{one.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.created))}  {one.status:10}  {one.title}")
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
+        print(f"{one.id}  {when}  {one.status:10}  {bench.title(one)}")
     if not found:
         print("No runs yet. `workbench try` makes the first one.")
 
 
 @app.command()
 def show(run: Run, json_: Json = False) -> None:
-    """The comparison that a run gave."""
+    """The comparison that a run gave, or the levels of a verification as far as they are known."""
     from workbench import bench
+    from workbench.store import Store
 
+    if not _compares(run, Store()):
+        from workbench.faces import terminal_levels
+
+        terminal_levels.show(bench.verification_of(run), json_)
+        return
     report, details = bench.report(run)
     _print_json(report) if json_ else _show(report, details, None)
 
@@ -412,24 +453,44 @@ def follow(run: Run, json_: Json = False) -> None:
     if json_:
         _print_json([event.to_dict(one) for _, one in bench.follow(run, store=store)])
         return
-    from workbench.faces import board, live
+    if _compares(run, store):
+        from workbench.faces import board, live
 
-    live.watch(board.board_of(bench.plan_of(run, store)), bench.follow(run, store=store))
+        live.watch(board.board_of_run(run, store), bench.follow(run, store=store))
+    else:
+        from workbench.faces import terminal_levels
+
+        terminal_levels.watch(bench.follow(run, store=store))
     print(f"{store.run(run).id} {store.run(run).status}")
 
 
 @app.command()
 def resume(run: Run, out: Out = None, json_: Json = False) -> None:
-    """Go on with a run that stopped; finished work is not done again."""
+    """Go on with a run that stopped; finished work is not done again. A verification begins again at V0."""
     from workbench import bench
     from workbench.store import Store
 
     store = Store()
     record = store.run(run)
-    plan = bench.plan_of(record.id, store)
     bench.resume(record.id, store)
-    _watch(record.id, plan, store, again=True)
-    raise typer.Exit(_finish(record.id, out or Path("runs") / record.id, json_, plan.request.named, store))
+    _watch(record.id, store, again=True, json_=json_)
+    if not _compares(record.id, store):
+        raise typer.Exit(_finish_verifying(record.id, json_, store))
+    named = bench.plan_of(record.id, store).request.named
+    raise typer.Exit(_finish(record.id, out or Path("runs") / record.id, json_, named, store))
+
+
+def _finish_verifying(run: str, json_: bool, store: Store) -> int:
+    from workbench import bench
+    from workbench.faces import terminal_levels
+
+    found = bench.verification_of(run, store)
+    if json_:
+        _print_json(found.to_dict())
+    if found.done:
+        return OK if found.passed else MISSED
+    terminal_levels.say_ended(found)
+    return INTERRUPTED if found.status == "cancelled" else FAILED
 
 
 @app.command()
@@ -567,7 +628,7 @@ def _measured_machine() -> dict[str, Any]:
 
     store = Store()
     run = bench.submit_resolution(store)
-    _watch(run, bench.plan_of(run, store), store)
+    _watch(run, store)
     if store.run(run).status != "ok":
         _explain_failure(run, store)
         raise typer.Exit(FAILED)

@@ -8,11 +8,15 @@ winner and its runner-up are measured anew, in full. What is known stands in the
 """
 
 from workbench import running
+from workbench.running import Emit
+from workbench.store import RunRecord, Store
 from workbench.tuning.search import work
+from workbench.tuning.sensitivity import Sensitivity, sensitivity
 
-__all__ = ["main", "work"]
+__all__ = ["Sensitivity", "carry_out", "sensitivity", "work"]
 
 
-def main() -> None:
-    """The runner of a search."""
-    running.main(work)
+def carry_out(run: RunRecord, store: Store, emit: Emit) -> str:
+    """The kind of run that searches; returns the final status and has said it, too."""
+    plan, folder = running.plan_of(run.id, store), store.run_folder(run.id)
+    return running.to_its_end(lambda: {"jobs_s": work(plan, store, folder, emit)}, folder, emit)

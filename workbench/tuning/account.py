@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from workbench.comparison import Goal
 from workbench.planning import Gap, Variant
 from workbench.running import Here
-from workbench.store import write_whole
 from workbench.tuning import racing, reasons, sequential
 from workbench.tuning.ledger import Candidate, Ledger
 
@@ -50,7 +48,7 @@ def settle(
     here: Here, ledger: Ledger, goal: Goal, everyone: Sequence[Variant], speed: dict[str, Any],
     trial: sequential.Trial | None,
 ) -> None:  # fmt: skip
-    """Write report and recipes: the rows of `everyone`, measured in full; the others as skipped, each with its reason."""
+    """Write report and recipes: the rows of `everyone`, measured in full; the others as skipped, with their reasons."""
     measured = replace(here.plan, variants=tuple(everyone), gaps=())
     report = here.compared(measured, speed)
     rows, best = {row["name"]: row for row in report["rows"]}, report["best"]
@@ -62,8 +60,7 @@ def settle(
     plan = replace(measured, gaps=_gaps(ledger, everyone))
     seed = here.plan.request.data_seed
     here.write(plan, speed, document(ledger, goal, best, trial, seed))
-    # The whole work stays named; the rows are those of the report.
-    write_whole(here.folder / "plan.json", json.dumps(plan.to_dict(), indent=1, allow_nan=False))
+    here.store.set_plan(here.folder.name, plan.to_dict())  # its work is whole, its rows are the report's
 
 
 def _last_word(ledger: Ledger, one: Candidate, rows: dict[str, Any], best: str | None, optimize: str) -> None:
@@ -121,9 +118,10 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
 
 
 def _told(one: Candidate) -> dict[str, Any]:
-    accuracy = one.accuracy or {}
+    accuracy, facts = one.accuracy, ("metric", "delta", "ci95", "n", "constraint")
     return {
-        "name": one.name, "state": one.state, "lost": one.lost, "reason": reasons.in_words(one.lost) if one.lost else None,
+        "name": one.name, "state": one.state, "lost": one.lost,
+        "reason": reasons.in_words(one.lost) if one.lost else None,
         "pace": one.pace, "examples": one.examples, "origin": one.origin or None,
-        "accuracy": {key: accuracy[key] for key in ("metric", "delta", "ci95", "n", "constraint") if key in accuracy} or None,
+        "accuracy": {key: accuracy[key] for key in facts} if accuracy else None,
     }  # fmt: skip

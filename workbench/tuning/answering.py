@@ -43,8 +43,8 @@ def _in_turns(here: Here, id: str, trial: Trial, base: Predictions) -> GivenUp |
         for look in trial.looks:
             said = worker.ask({"upto": look})
             here.emit(Progress(work=id, done=look, total=n, note="examples"))
-            seen = Seen([*seen.predicted, *said["predicted"]],
-                        {k: [*seen.statistics.get(k, []), *rows] for k, rows in said["statistics"].items()})  # fmt: skip
+            rows = {name: [*seen.statistics.get(name, ()), *more] for name, more in said["statistics"].items()}
+            seen = Seen([*seen.predicted, *said["predicted"]], rows)
             if over := sequential.given_up(trial, base, seen):
                 return over
         worker.tell({"upto": None})

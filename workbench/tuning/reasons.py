@@ -65,7 +65,8 @@ def _dropped(lost: Lost) -> str:
     if lost["made_up"] is None:
         return f"At least {words.number(least)} answers change, {seen}; {words.number(lost['allowed'])} may."
     allowed = words.amount(max(lost["allowed"], 0) / lost["n"], "fraction")
-    return f"Drop of {words.amount(least / lost['n'], 'fraction')} at least, {seen}; with more than {allowed} it cannot meet the bar."
+    drop = words.amount(least / lost["n"], "fraction")
+    return f"Drop of {drop} at least, {seen}; with more than {allowed} it cannot meet the bar."
 
 
 def _missed(lost: Lost) -> str:
@@ -98,8 +99,25 @@ def _skipped(lost: Lost) -> str:
     return str(lost["reason"])
 
 
+def _more(lost: Lost) -> str:
+    return f"Meets the bar with {lost['kept']} operators in higher precision; {lost['enough']} are enough."
+
+
 SAID: dict[str, Callable[[Lost], str]] = {
-    "too_slow": _slow, "less_throughput": _less, "larger": _larger, "unconfirmed": _unconfirmed, "not_faster": _not_faster, "below_speedup": _below, "too_large": _large,
-    "too_much_memory": _hungry, "drop": _dropped, "missed": _missed, "cannot_tell": _open, "failed": _failed,
-    "unmeasured": _unmeasured, "budget": _no_time, "skipped": _skipped,
-}  # fmt: skip
+    "too_slow": _slow,
+    "less_throughput": _less,
+    "larger": _larger,
+    "unconfirmed": _unconfirmed,
+    "keeps_more": _more,
+    "not_faster": _not_faster,
+    "below_speedup": _below,
+    "too_large": _large,
+    "too_much_memory": _hungry,
+    "drop": _dropped,
+    "missed": _missed,
+    "cannot_tell": _open,
+    "failed": _failed,
+    "unmeasured": _unmeasured,
+    "budget": _no_time,
+    "skipped": _skipped,
+}

@@ -6,11 +6,12 @@ lie inside the bar? A candidate may lose `most_lost` right answers on balance an
 
 - `net`: answers that turned wrong among those seen are a bound from below for all, whatever the order. So examples that
   the baseline answers rightly come in the order of its own doubt, where most turn, and nothing is assumed about the
-  rest. Answers that turn right can make up for them. They occur only where the baseline is wrong; those examples come in
-  a random order drawn beforehand, so that the exact hypergeometric bound from above holds for all of them. Its error
-  is shared out among the looks, which are fixed beforehand, too.
+  rest. Answers that turn right can make up for them, only where the baseline is wrong. Those examples come in a random
+  order drawn beforehand, so that the exact hypergeometric bound from above holds for all of them. Its error is shared
+  out among the looks, which are fixed beforehand, too.
 - `changes`: every change counts and none is made up for: no error at all.
-- `interval`, for other metrics: a random order, and the paired interval at a few looks, whose errors add up. Asymptotic.
+- `interval`, for other metrics: a random order, and the paired interval at a few looks, whose errors add up; it is
+  asymptotic.
 
 So: a candidate that would meet the bar is given up with a chance of at most WRONG_KILL, over the random order. None is
 taken early: who is not given up answers every example. docs/decisions/ has the reasoning, a test the simulation.
@@ -18,7 +19,6 @@ taken early: who is not given up answers every example. docs/decisions/ has the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -220,11 +220,3 @@ def _ints(order: Any) -> tuple[int, ...]:
 def chance_of_any(tested: int, each: float = WRONG_KILL) -> float:
     """At most so likely is it that any of `tested` candidates was given up wrongly."""
     return min(1.0, tested * each)
-
-
-def examples_to_kill(drop: float, n: int, bar: float, accuracy: float, confidence: float = 0.95) -> int:
-    """About how many examples it takes to give up a candidate that loses `drop` of all answers near the border and
-    turns none right: for plans only."""
-    wrong = round(n * (1 - accuracy))
-    lost = most_lost(n, bar, confidence) + 1
-    return min(n, math.ceil(2 * min(wrong, lost / max(drop, 1e-9))))

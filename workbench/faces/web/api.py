@@ -14,6 +14,7 @@ import gradio as gr
 
 from workbench import bench, recipe
 from workbench.errors import WorkbenchError
+from workbench.faces.web import run as run_screen
 from workbench.faces.web.choose import Choice, planned_or_raise
 from workbench.faces.web.parts import stepper
 from workbench.faces.web.visitors import Visitors
@@ -52,7 +53,7 @@ def functions(store: Store, visitors: Visitors, watching: Watching) -> tuple[Cal
             board, _, _ = watching.of(record.id)
             place = visitors.place(record.id)
             return {"status": record.status, "share": round(stepper.share(board), 3),
-                    "now": stepper.headline(board, place), "place": place}  # fmt: skip
+                    "now": run_screen.headline(record, board, place), "place": place}  # fmt: skip
 
     def cancel(run: str, owner: str) -> dict[str, Any]:
         """End a run; what is finished stays in the store. {"cancelled": whether it was going on}"""
@@ -60,9 +61,12 @@ def functions(store: Store, visitors: Visitors, watching: Watching) -> tuple[Cal
             return {"cancelled": bench.cancel(visitors.own(run, owner).id, store)}
 
     def result(run: str, owner: str) -> dict[str, Any]:
-        """report.json of a run that has finished, and under "recipes" the recipe file of each row."""
+        """report.json of a run that has finished, and under "recipes" the recipe file of each row; of a verification
+        its levels, as far as they are known (`passed` is null until all are)."""
         with told():
             record = visitors.own(run, owner)
+            if not record.compares:
+                return bench.verification_of(record.id, store).to_dict()
             report, _ = bench.report(record.id, store)
             names = [row["name"] for row in report["rows"] if row["status"] == "ok"]
             files = {name: bench.recipe_file(record.id, name, store).read_text(encoding="utf-8") for name in names}

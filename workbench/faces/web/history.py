@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from workbench import words
+from workbench import bench, words
 from workbench.faces.web.parts import html
 from workbench.faces.web.visitors import Visitors
 from workbench.report.markup import e, table
@@ -23,7 +23,7 @@ def shown(visitor: str, visitors: Visitors) -> str:
     if not found:
         return EMPTY
     rows = [
-        (f'<a href="?run={e(one.id)}">{e(one.title)}</a>', e(one.status), e(_when(one.created)),
+        (f'<a href="?run={e(one.id)}">{e(bench.title(one, visitors.store))}</a>', e(one.status), e(_when(one.created)),
          e(words.duration(one.finished - one.created) if one.finished else words.NONE), f"<code>{e(one.id)}</code>")
         for one in found
     ]  # fmt: skip

@@ -105,9 +105,13 @@ def _wire(
             gr.update(visible=over), gr.Timer(active=alive), run.title(record, page.watching),
         )  # fmt: skip
 
+    def compared_whole(record: RunRecord | None) -> bool:
+        """There is something on the screens that come after the run."""
+        return record is not None and record.status == "ok" and record.compares
+
     def results(run_id: str, who: str) -> tuple[Any, ...]:
         record = page.record(run_id, who)
-        ready = record if record is not None and record.status == "ok" else None
+        ready = record if compared_whole(record) else None
         names = compare.rows(ready, page.store) if ready else []
         return part(compare.shown(ready, page.store)), gr.update(choices=names, value=names[0] if names else None)
 
@@ -116,7 +120,7 @@ def _wire(
         asked = dict(request.query_params).get("run", "") if request else ""
         record = page.record(asked, who)
         found = record.id if record else ""
-        there = gr.Tabs(selected="compare" if record.status == "ok" else "run") if record else gr.skip()
+        there = gr.Tabs(selected="compare" if compared_whole(record) else "run") if record else gr.skip()
         return (who, found, there, *look(found, who), *results(found, who),
                 part(history.shown(who, page.visitors)))  # fmt: skip
 
@@ -138,7 +142,7 @@ def _wire(
     def tick(run_id: str, who: str) -> tuple[Any, ...]:
         shown = look(run_id, who)
         record = page.record(run_id, who)
-        done = record is not None and record.status == "ok"
+        done = compared_whole(record)
         return (*shown, *(results(run_id, who) if done else (gr.skip(), gr.skip())),
                 gr.Tabs(selected="compare") if done else gr.skip())  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.faces.web.parts import html, stepper
+from workbench.faces.board import Board
+from workbench.faces.web.parts import html, levels, stepper
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
@@ -18,7 +20,7 @@ EMPTY = (
     '<p class="empty">Nothing runs. Choose a model and press Run: the work goes on outside this page, which may be '
     "closed, reloaded or opened elsewhere by its link.</p>"
 )
-ALIVE = ("waiting", "running", "cancelling")
+ALIVE = levels.ALIVE
 
 
 def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: Watching) -> str:
@@ -26,17 +28,29 @@ def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: 
     if record is None:
         return EMPTY + f"<h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}"
     board, variants, log = watching.of(record.id)
+    board = replace(board, status=record.status)  # events do not tell that a runner is gone
     place = visitors.place(record.id)
     lines = e("\n".join(log)) or "Nothing yet."
     return (
-        f'<div class="verdict"><h1>{e(stepper.headline(board, place))}</h1><p class="note">{e(record.title)}. You may '
+        f'<div class="verdict"><h1>{e(headline(record, board, place))}</h1><p class="note">{e(record.title)}. You may '
         "close this page; its link finds the run again.</p></div>"
         f"{stepper.facts(board, time.time(), place)}{stepper.bar(board)}"
         f"{stepper.failures(board)}"
-        f'<div class="two"><div><h2>Variants</h2>{stepper.stepper(board, variants)}</div>'
+        f'<div class="two"><div>{_body(record, board, variants)}</div>'
         f"<div><h2>Queue</h2>{stepper.queue(visitors.queue(visitor))}<h2>Log</h2>"
         f'<pre class="log" tabindex="0" role="region" aria-label="Log">{lines}</pre></div></div>'
     )
+
+
+def _body(record: RunRecord, board: Board, variants: tuple[str, ...]) -> str:
+    if record.compares:
+        return f"<h2>Variants</h2>{stepper.stepper(board, variants)}"
+    return f"<h2>Levels</h2>{levels.levels(board.levels, board.status, levels.note(board))}"
+
+
+def headline(record: RunRecord, board: Board, place: int = 0) -> str:
+    """The first line, by the run's kind."""
+    return (stepper if record.compares else levels).headline(board, place)
 
 
 def title(record: RunRecord | None, watching: Watching) -> str:
@@ -44,7 +58,8 @@ def title(record: RunRecord | None, watching: Watching) -> str:
     if record is None:
         return ""
     board, _, _ = watching.of(record.id)
-    return f"{stepper.share(board):.0%}" if record.status in ALIVE else stepper.headline(board)
+    board = replace(board, status=record.status)
+    return f"{stepper.share(board):.0%}" if record.status in ALIVE else headline(record, board)
 
 
 def build() -> dict[str, gr.components.Component]:

@@ -6,9 +6,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from workbench import bench
-from workbench.event import Failed, Made, Measured, Started
-from workbench.faces.board import Board, board_of
+from workbench import bench, words
+from workbench.event import Checked, Event, Failed, Made, Measured, Started
+from workbench.faces.board import Board, board_of, board_of_run
 from workbench.faces.live import line
 from workbench.store import Store
 
@@ -33,18 +33,30 @@ class Watching:
         self._lock = threading.Lock()
 
     def of(self, run: str) -> tuple[Board, tuple[str, ...], tuple[str, ...]]:
-        """(board, variants, lines of the log). `run` is a whole id."""
+        """(board, variants of a comparison, lines of the log). `run` is a whole id."""
         with self._lock:
             if run not in self._seen:
-                plan = bench.plan_of(run, self.store)
-                self._seen[run] = _Seen(board_of(plan), tuple(one.name for one in plan.variants))
+                self._seen[run] = self._begun(run)
             seen = self._seen[run]
             self._seen.move_to_end(run)
             while len(self._seen) > KEPT:
                 self._seen.popitem(last=False)
             for number, event in self.store.events(run, seen.after):
                 seen.after, seen.board = number, seen.board.after(event)
-                if isinstance(event, Started | Made | Measured | Failed) and event.work in seen.board.items:
-                    said = f"{seen.board.elapsed:7.1f} s  {line(seen.board.items[event.work])}"
-                    seen.log = (*seen.log, said)[-LINES:]
+                if said := _line(event, seen.board):
+                    seen.log = (*seen.log, f"{seen.board.elapsed:7.1f} s  {said}")[-LINES:]
             return seen.board, seen.variants, seen.log
+
+    def _begun(self, run: str) -> _Seen:
+        if not bench.record(run, self.store).compares:
+            return _Seen(board_of_run(run, self.store), ())
+        plan = bench.plan_of(run, self.store)
+        return _Seen(board_of(plan), tuple(one.name for one in plan.variants))
+
+
+def _line(event: Event, board: Board) -> str:
+    """What the log says of it; "" for what is no news."""
+    if isinstance(event, Checked):
+        return f"{words.LEVELS[event.result]}: {words.level_name(event.level)}, {event.why}"
+    news = isinstance(event, Started | Made | Measured | Failed) and event.work in board.items
+    return line(board.items[event.work]) if news else ""

@@ -39,6 +39,8 @@ def headline(board: Board, place: int = 0) -> str:
 
 def share(board: Board) -> float:
     """0 to 1: of the pieces of work, those that run by their own count."""
+    if board.status == "ok":
+        return 1.0
     items = list(board.items.values())
     done = sum(1.0 if item.state not in ("waits", "runs") else _part(item) for item in items)
     return done / max(len(items), 1)
