@@ -22,7 +22,6 @@ from workbench import (
     planning,
     replay,
     running,
-    tuning,
     verification,
     verification_run,
 )
@@ -41,6 +40,7 @@ from workbench.verification_run import Verifying
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
+    from workbench.tuning import Sensitivity
 
 ALL = "all"
 FEWEST_BUDGET_S = 10.0
@@ -229,9 +229,11 @@ def sensitivity(
     tell: Callable[[Event], None] | None = None,
     store: Store | None = None,
     **asked: Any,
-) -> tuning.Sensitivity:
+) -> Sensitivity:
     """Build a recipe and rank the operators that it quantizes by what each costs. Keywords as `request`. `tell` gets
     every event. Raises RequestError for a recipe none of whose steps can tell, WorkbenchError when building fails."""
+    from workbench import tuning  # statistics are heavy to import
+
     store = store or Store()
     made = plan(request(model, [recipe], baseline=recipe, **asked), store)
     with store.aside() as folder:

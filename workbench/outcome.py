@@ -21,6 +21,7 @@ from workbench.event import Failed
 from workbench.planning import Make, Plan, Variant, drawn
 from workbench.recipe import Recipe
 from workbench.recipe_keys import ALLOWED_VARIABLES
+from workbench.recipe_proof import Search
 from workbench.store import Store, write_whole
 from workbench.version import VERSION
 
@@ -192,7 +193,7 @@ def predictions_of(plan: Plan, store: Store, variant: Variant) -> Predictions | 
 
 
 def _gaps(plan: Plan) -> list[VariantResult]:
-    return [VariantResult(gap.recipe, status="skipped", reason=gap.reason) for gap in plan.gaps]
+    return [VariantResult(gap.recipe, status=gap.status, reason=gap.reason) for gap in plan.gaps]
 
 
 def _model(plan: Plan, results: Results) -> dict[str, Any]:
@@ -280,7 +281,19 @@ def _command(plan: Plan) -> str:
     parts += [f"-r {one['name']}" for one in request.recipes] if request.named else []
     parts += [f"--data {plan.data['evaluation']['source']}"] if request.data else []
     parts += [f"--n {request.n}"] if request.n else []
+    parts += _searching(plan) if request.budget_s else []
     return " ".join(parts + (["--quick"] if request.quick else []))
+
+
+def _searching(plan: Plan) -> list[str]:
+    """Goal and budget of a search as flags."""
+    goal = goal_of(plan)
+    flags = {"max_drop": "--max-drop", "min_speedup": "--min-speedup", "max_size_mb": "--max-size",
+             "max_memory_mb": "--max-memory"}  # fmt: skip
+    said = [f"{flag} {one[name]:g}" for one in goal.constraints for name, flag in flags.items() if one.get(name)]
+    said += ["--relative"] if goal.kind == "relative" else []
+    said += [f"--optimize {goal.optimize}"] if goal.optimize != "latency" else []
+    return [*said, f"--budget {plan.request.budget_s:g}s"]
 
 
 # ---- a recipe file ------------------------------------------------------------------------------
@@ -297,7 +310,7 @@ def recipe_of(
     }  # fmt: skip
     spec_sha256 = recipes.from_dict(document).spec_sha256()
     document |= {
-        "lock": _lock(plan, results, store, variant, spec_sha256) | ({"search": search["lock"]} if search else {}),
+        "lock": _lock(plan, results, store, variant, spec_sha256) | _locked_search(search),
         "expect": _expect(plan, results, store, variant, row),
     }
     return recipes.from_dict(document).sealed()
@@ -357,6 +370,10 @@ def _lock(plan: Plan, results: Results, store: Store, variant: Variant, spec_sha
         "runtime": {"device": variant.device, "threads": variant.threads,
                     "details": results.speed["variants"][variant.name]["ready"]["facts"]},
     }  # fmt: skip
+
+
+def _locked_search(search: dict[str, Any] | None) -> dict[str, Any]:
+    return {"search": {key: search[key] for key in Search.model_fields}} if search else {}
 
 
 def _locked_data(plan: Plan, results: Results, variant: Variant) -> dict[str, Any]:

@@ -92,10 +92,11 @@ class Measure(Work):
 
 @dataclass(frozen=True)
 class Gap:
-    """Asked for, not possible here, and why."""
+    """Asked for, not possible here, and why; of a search also what was tried and lost, or failed."""
 
     recipe: str
     reason: str
+    status: str = "skipped"
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def extended(
     made = []
     for name, document in documents.items():
         if name not in known:
-            recipe = recipes.from_dict(document)
+            recipe = recipes.from_dict(document | {"name": name})
             made.append(planner._variant(name, recipe, *planner._plugins(recipe), plan.model, plan.data))
     kept = tuple(variant for variant in made if variant)
     planner._measures(kept)
@@ -555,6 +556,7 @@ class _Planner:
         answers = sum(work.job["do"] == "predict" for work in new)
         call = max(0.002, 2 * info["bytes"] / 4 * 32 / TOKENS_A_SECOND)
         seconds = len(makes) * (8 + info["bytes"] / 20e6) + answers * data["evaluation"]["n"] * call
+        seconds = round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows)
         from workbench import evidence  # statistics are heavy to import, and a shelf needs none
 
         return {
@@ -563,7 +565,7 @@ class _Planner:
             "disk_bytes": int(sum(info["bytes"] for work in makes))
             + (info["bytes"] if self.work["model"] in new else 0),
             "memory_bytes": int(info["bytes"] * MEMORY_ROOM),
-            "seconds": round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows),
+            "seconds": min(seconds, self.request.budget_s or seconds),
             "builds": len(makes),
             "reused": sum(isinstance(work, Make) for work in self.work.values()) - len(makes),
         }

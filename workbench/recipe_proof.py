@@ -99,7 +99,7 @@ class Search(Keys):
 
     budget_s: float = Field(gt=0, description="Wall seconds that were allowed.")
     spent_s: float = Field(ge=0, description="Wall seconds that it took.")
-    candidates: int = Field(ge=1, description="Ways to optimize that were looked at.")
+    candidates: int = Field(ge=0, description="Ways to optimize that were looked at.")
     raced: int = Field(ge=0, description="Those whose speed was measured.")
     answered: int = Field(ge=0, description="Those whose accuracy was tested.")
     wrong_kill: float = Field(ge=0, lt=1, description="Chance that the test gave up one candidate that would have met.")

@@ -268,10 +268,10 @@ class Here:
     def emit(self) -> Emit:
         return self._runner.emit
 
-    def path(self, id: str) -> Path | None:
-        """Where a piece's artifact is, when there is one."""
-        found = self._runner.store.find(self.plan.piece(id).key)
-        return found.path if found else None
+    def is_there(self, id: str) -> bool:
+        """A piece's artifact is in the store, and need not be made anew."""
+        piece = self.plan.piece(id)
+        return not self._runner._afresh(piece) and self._runner.store.find(piece.key) is not None
 
     def bytes_of(self, id: str) -> int:
         return self._runner._bytes(id)
@@ -391,6 +391,7 @@ class _Runner:
 
     def keep(self, piece: Work, into: Path, facts: dict[str, Any], seconds: float) -> None:
         kept = self.store.keep(piece.key, piece.format, into, facts | {"seconds": seconds})
+        self._mark(piece)
         self._note(piece, kept.facts, seconds, reused=False)
 
     def _afresh(self, piece: Work) -> bool:
@@ -419,9 +420,12 @@ class _Runner:
             if not any(into.iterdir()):
                 write_whole(into / "facts.json", json.dumps(facts))
             kept = self.store.keep(piece.key, facts.get("format", piece.format), into, facts)
+        self._mark(piece)
+        return kept.facts
+
+    def _mark(self, piece: Work) -> None:
         if self.plan.request.fresh and not isinstance(piece, Prepare):
             (self.folder / "fresh" / piece.key).touch()
-        return kept.facts
 
     def _work(self, piece: Work, into: Path) -> dict[str, Any]:
         do, job = piece.job["do"], piece.job

@@ -34,6 +34,10 @@ Recipes = Annotated[
     list[str],
     typer.Option("-r", "--recipe", help="A recipe's name or file; repeat it, or say `all`. Default: first choices."),
 ]
+Starts = Annotated[
+    list[str],
+    typer.Option("-r", "--recipe", help="Where the search begins: a recipe's name or file; repeat it. Default: all."),
+]
 Baseline = Annotated[str | None, typer.Option(help="Recipe that all are compared with. Default: pytorch-fp32.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="What the model is for, when it can't be told.")]
 Data = Annotated[
@@ -115,7 +119,7 @@ def run(
 
 @app.command()
 def tune(
-    model: Model, recipe: Recipes = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
+    model: Model, recipe: Starts = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
     min_speedup: MinSpeedup = None, max_size: MaxSize = None, max_memory: MaxMemory = None,
     optimize: Optimize = "latency", baseline: Baseline = None, task: TaskName = None, data: Data = None,
     calibration: Calibration = None, fields: Fields = "", target: TargetName = None, n: Count = None,
@@ -165,7 +169,7 @@ def sensitivity(
 
 @plans.command("tune")
 def plan_tune(
-    model: Model, recipe: Recipes = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
+    model: Model, recipe: Starts = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
     min_speedup: MinSpeedup = None, max_size: MaxSize = None, max_memory: MaxMemory = None,
     optimize: Optimize = "latency", baseline: Baseline = None, task: TaskName = None, data: Data = None,
     calibration: Calibration = None, fields: Fields = "", target: TargetName = None, n: Count = None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
 from workbench.graph import FAMILY
+from workbench.steps.errors_of_operators import Errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
     from workbench.plugin import Batch
 
 Progress = Callable[[float, float, str], None]
-TINY = 1e-20
 
 
 def ranking(source: Path, made: Path, feeds: Sequence[Batch], progress: Progress) -> dict[str, Any]:
     """As `Repairs.sensitivity`; `source` and `made` are files. Raises WorkbenchError where nothing was quantized."""
-    import numpy as np
     import onnx
 
     original, changed = onnx.load(str(source)), onnx.load(str(made))
@@ -37,28 +36,16 @@ def ranking(source: Path, made: Path, feeds: Sequence[Batch], progress: Progress
     values = [node.output[0] for node in nodes]
     beside = _session(_with_copies(original, changed, nodes))
     whole = _session(_with_outputs(changed, values))
-    own, carried, said = np.zeros((len(nodes), 2)), np.zeros((len(nodes), 2)), np.zeros(2)
+    errors = Errors([(node.name, node.op_type) for node in nodes])
     for number, feed in enumerate(feeds):
         progress(number, len(feeds), "examples")
         real, seen = _run(beside, feed), _run(whole, feed)
         for place, value in enumerate(values):
-            carried[place] += _error(real[value], seen[value])
-            own[place] += _error(real[value], real[_copy(place, value)])
+            errors.carried[place].add(real[value], seen[value])
+            errors.own[place].add(real[value], real[_copy(place, value)])
         for name in outputs:
-            said += _error(real[name], seen[name])
-    own_share, carried_share = (each[:, 0] / np.maximum(each[:, 1], TINY) for each in (own, carried))
-    rows = [{"name": node.name, "type": node.op_type, "error": float(mine), "carried": float(all_)}
-            for node, mine, all_ in zip(nodes, own_share, carried_share, strict=True)]  # fmt: skip
-    rows.sort(key=lambda row: (-row["error"], row["name"]))
-    return {"operators": rows, "outputs": float(said[0] / max(said[1], TINY)), "examples": len(feeds)}
-
-
-def _error(real: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """(squared difference, squared size of the original)."""
-    import numpy as np
-
-    before, after = np.asarray(real, np.float64), np.asarray(other, np.float64)
-    return float(((before - after) ** 2).sum()), float((before**2).sum())
+            errors.outputs.add(real[name], seen[name])
+    return errors.facts(len(feeds))
 
 
 def _quantized(original: onnx.ModelProto, changed: onnx.ModelProto) -> list[onnx.NodeProto]:

@@ -88,8 +88,12 @@ def _measures(pace: dict[str, Any], row: dict[str, Any] | None) -> dict[str, Any
 
 def _gaps(ledger: Ledger, everyone: Sequence[Variant]) -> tuple[Gap, ...]:
     shown = {variant.name for variant in everyone}
-    return tuple(Gap(one.name, reasons.in_words(one.lost)) for one in ledger.candidates.values()
-                 if one.lost and one.name not in shown)  # fmt: skip
+    return tuple(_gap(one.name, one.lost) for one in ledger.candidates.values() if one.lost and one.name not in shown)
+
+
+def _gap(name: str, lost: dict[str, Any]) -> Gap:
+    stage = {"failed": lost.get("stage"), "unmeasured": "measure"}.get(lost["why"])
+    return Gap(name, f"{stage}: {lost['reason']}", "failed") if stage else Gap(name, reasons.in_words(lost))
 
 
 def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Trial | None, seed: int) -> dict[str, Any]:
@@ -98,12 +102,12 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
     answered = [one for one in ledger.candidates.values() if one.examples]
     meeting = sorted((one for one in answered if one.meets or one.name == best), key=lambda one: one.name != best)
     kill = 0.0 if trial is None or trial.kind in ("changes", "none") else sequential.WRONG_KILL
-    lock = {
+    counts = {
         "budget_s": ledger.budget_s, "spent_s": ledger.spent, "candidates": len(ledger.candidates), "raced": len(raced),
         "answered": len(answered), "wrong_kill": kill, "seed": seed,
     }  # fmt: skip
     return {
-        **lock,
+        **counts,
         "optimize": goal.optimize,
         "constraints": [dict(one) for one in goal.constraints],
         "winner": best,
@@ -112,8 +116,7 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
                  "wrong_kill_any": sequential.chance_of_any(len(answered), kill)},
         "runner_up": next((one.name for one in meeting if one.name != best), None),
         "pareto": [one.name for one in pareto(answered, goal.optimize)],
-        "candidates": [_told(one) for one in ledger.candidates.values()],
-        "lock": lock,
+        "tried": [_told(one) for one in ledger.candidates.values()],
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from workbench.tuning.sequential import GivenUp, Seen, Trial
 def answer(here: Here, name: str, trial: Trial, base: Predictions) -> GivenUp | Failed | None:
     """Let the variant of this name answer. None: all examples are answered, and its answers are in the store."""
     id = f"predict-{name}"
-    if trial.kind == "none" or not trial.looks or here.path(id) or here.plan.measure["accuracy_batch"] != 1:
+    if trial.kind == "none" or not trial.looks or here.is_there(id) or here.plan.measure["accuracy_batch"] != 1:
         return here.do(id)
     piece = here.plan.piece(id)
     here.emit(Started(work=id, title=f"{piece.title}: {name}"))

@@ -110,7 +110,8 @@ def _name(one: Candidate, count: int) -> str:
 
 def _changes(trying: Trying) -> list[Callable[[], None]]:
     """What may be done next, best first: races of changed options, and other ways to choose values."""
-    raced = [one for one in trying.ledger.candidates.values() if one.pace and not one.origin]
+    raced = [one for one in trying.ledger.candidates.values() if one.pace and not one.origin
+             and (not one.lost or one.lost["why"] in INACCURATE)]  # fmt: skip
     parents = sorted(raced, key=lambda one: -trying.worth(one))[:CHANGED]
     values = [one for one in parents if one.lost and one.lost["why"] in INACCURATE]
     others = [lambda one=one: _other_values(trying, one) for one in values]

@@ -110,8 +110,6 @@ def confirm(trying: Trying) -> None:
     everyone = [trying.plan.baseline, *chosen]
     for variant in everyone:
         here.do(*variant.chain, f"predict-{variant.name}", f"audit-{variant.name}")
-        if variant.calibration:
-            here.do(variant.calibration)
     here.do("facts", *(["peaks"] if ledger.left > 0.1 * ledger.budget_s else []))
     cap = min(trying.plan.measure["time_cap_s"], max(FEWEST_TO_CONFIRM_S, 0.6 * ledger.left))
     speed = here.interleaved(

@@ -21,8 +21,8 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Operator:
-    """`error`: of its output when it alone is quantized and reads what the original's reads; `carried`: in the quantized
-    model, with all that came before. Both are squared and relative to the original's output: 0.01 is 20 dB below it."""
+    """`error`: of its output when it alone is quantized and reads what the original's reads; `carried`: in the
+    quantized model, with all that came before. Both are squared and relative to the original's output."""
 
     name: str
     type: str
@@ -47,13 +47,13 @@ class Sensitivity:
 
     def lines(self, most: int = SHOWN) -> list[tuple[str, ...]]:
         """Rank, name, type, own error, carried error; as text."""
-        return [(str(number), one.name, one.type, _db(one.error), _db(one.carried))
+        return [(str(number), one.name, one.type, _share(one.error), _share(one.carried))
                 for number, one in enumerate(self.operators[:most], 1)]  # fmt: skip
 
     @property
     def title(self) -> str:
         return (f"{self.recipe} of {self.model}: {words.plural(len(self.operators), 'operator')}, "
-                f"outputs {_db(self.outputs)} off, on {words.plural(self.examples, 'example')}")  # fmt: skip
+                f"outputs {_share(self.outputs)} off, on {words.plural(self.examples, 'example')}")  # fmt: skip
 
     def __str__(self) -> str:
         return "\n".join([self.title, *("  ".join(line) for line in self.lines())])
@@ -65,8 +65,8 @@ class Sensitivity:
 HEADER = ("", "operator", "type", "its own error", "carried error")
 
 
-def _db(error: float) -> str:
-    """A squared relative error as a share: `1.2 %` of the output's size."""
+def _share(error: float) -> str:
+    """A squared relative error as a share of the output's size: `1.20 %`."""
     return words.percent(error**0.5, 2)
 
 
