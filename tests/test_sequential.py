@@ -88,9 +88,9 @@ def test_the_upper_bound_covers_as_often_as_it_says() -> None:
         below = [
             sequential.upper_bound(int((chance.permutation(total)[:drawn] < having).sum()), drawn, total, error)
             < having
-            for _ in range(4000)
+            for _ in range(1500)
         ]
-        assert np.mean(below) <= error + 3 * np.sqrt(error / 4000)
+        assert np.mean(below) <= error + 3 * np.sqrt(error / 1500)
 
 
 @pytest.mark.parametrize(("lost", "turned", "border"), [(24, 20, 40.0), (44, 40, 40.0), (4, 0, 8.0), (84, 80, 8.0)])
@@ -101,7 +101,7 @@ def test_who_loses_no_more_than_is_allowed_is_given_up_at_most_as_often_as_state
     chance is that of the order, which is drawn anew each time; the candidate stays."""
     here = world()
     now = candidate(here, lost, turned, np.random.default_rng(lost), border)
-    orders = 600
+    orders = 200
     killed = 0
     for seed in range(orders):
         trial = sequential.trial(here.base, Goal(max_drop=0.01), seed)
@@ -113,7 +113,7 @@ def test_who_loses_no_more_than_is_allowed_is_given_up_at_most_as_often_as_state
 @pytest.mark.parametrize(("lost", "turned", "share"), [(90, 5, 0.25), (55, 5, 0.45), (30, 6, 0.8)])
 def test_a_bad_candidate_dies_early_and_the_worse_the_earlier(lost: int, turned: int, share: float) -> None:
     here, examples = world(), []
-    for seed in range(40):
+    for seed in range(20):
         now = candidate(here, lost, turned, np.random.default_rng(seed))
         over = run(sequential.trial(here.base, Goal(max_drop=0.01), seed), here.base, now)
         examples.append(over.examples if over else N)
@@ -126,7 +126,7 @@ def test_a_bad_candidate_dies_early_and_the_worse_the_earlier(lost: int, turned:
 def test_the_errors_of_the_whole_procedure_are_as_stated() -> None:
     """Eight candidates of a search, in a population of which the examples are drawn: how often is one given up that
     would meet the bar, and how often does one meet it that is really worse than the bar?"""
-    searches, bar = 150, 0.01
+    searches, bar = 40, 0.01
     wrongly_killed = wrongly_met = tested = truly_bad = 0
     for seed in range(searches):
         chance = np.random.default_rng(1000 + seed)

@@ -1,4 +1,4 @@
-"""The one door: plan, submit, follow, cancel, compare, verify, load. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, tune, verify, load. Faces use nothing below it but events."""
 
 from __future__ import annotations
 
