@@ -23,7 +23,7 @@ class Errors:
     def facts(self, examples: int) -> dict[str, Any]:
         """As `Repairs.sensitivity`."""
         sums = zip(self.operators, self.own, self.carried, strict=True)
-        rows = [{"name": name, "type": kind, "error": own.share, "carried": carried.share}
+        rows: list[dict[str, Any]] = [{"name": name, "type": kind, "error": own.share, "carried": carried.share}
                 for (name, kind), own, carried in sums]  # fmt: skip
         rows.sort(key=lambda row: (-row["error"], row["name"]))
         return {"operators": rows, "outputs": self.outputs.share, "examples": examples}

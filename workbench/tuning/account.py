@@ -22,7 +22,7 @@ def bounds_of(goal: Goal) -> dict[str, float]:
 
 def finalists(ledger: Ledger, optimize: str) -> list[Candidate]:
     """Who meets the bar, the best first, two at most; then who answered all examples and is on the front."""
-    answered = [one for one in ledger.candidates.values() if one.accuracy and one.pace]
+    answered = [one for one in ledger.candidates.values() if _is_placed(one)]
     ranked = sorted(answered, key=lambda one: -racing.worth(one, optimize))
     meeting = [one for one in ranked if one.meets][:2]
     return [*meeting, *(one for one in pareto(ranked, optimize) if one not in meeting)]
@@ -30,9 +30,13 @@ def finalists(ledger: Ledger, optimize: str) -> list[Candidate]:
 
 def pareto(candidates: Sequence[Candidate], optimize: str) -> list[Candidate]:
     """Those that no other beats in what is optimized and in accuracy at once, by the race and all examples."""
-    placed = [(one, racing.worth(one, optimize), _gain(one)) for one in candidates if one.accuracy and one.pace]
+    placed = [(one, racing.worth(one, optimize), _gain(one)) for one in candidates if _is_placed(one)]
     return [one for one, worth, gain in placed
             if not any(w >= worth and g >= gain and (w > worth or g > gain) for _, w, g in placed)]  # fmt: skip
+
+
+def _is_placed(one: Candidate) -> bool:
+    return bool(one.pace and one.accuracy and one.accuracy["delta"] is not None)
 
 
 def _gain(one: Candidate) -> float:

@@ -48,9 +48,8 @@ def begin(trying: Trying) -> None:
     ledger = trying.ledger
     for gap in trying.plan.gaps:
         ledger.add(Candidate(gap.recipe, "", "dead", lost={"why": "skipped", "reason": gap.reason}))
-    for variant in trying.plan.variants[1:]:
-        if not space.is_racer(variant.name):
-            ledger.add(Candidate(variant.name, space.racer_name(variant)))
+    for variant in space.in_order(trying.plan):
+        ledger.add(Candidate(variant.name, space.racer_name(variant)))
     racers = {one.racer: space.racer(trying.plan, trying.variant(one.name)) for one in ledger.alive
               if one.racer != one.name}  # fmt: skip
     trying.extend(racers)

@@ -17,6 +17,19 @@ SAMPLES = (64, 512)  # amounts of calibration worth trying beside the usual one
 Document = dict[str, Any]
 
 
+def in_order(plan: Plan) -> list[Variant]:
+    """The plan's candidates, those first that are likeliest to be worth their time: as the target has them, else the
+    first choices."""
+    found = [variant for variant in plan.variants[1:] if not is_racer(variant.name)]
+    shelf = recipes.shelf()
+
+    def place(variant: Variant) -> bool:
+        known = shelf.get(variant.name)
+        return bool(known and known.shelf and not known.shelf.first_choice)
+
+    return found if plan.target else sorted(found, key=place)
+
+
 # ---- for the race -------------------------------------------------------------------------------
 
 
