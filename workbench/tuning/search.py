@@ -96,7 +96,7 @@ def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
         artifact = trying.variant(one.racer).artifact
         trying.here.do(artifact)
         found = trying.here.facts(artifact).get("coverage", {}).values()
-        return sum(each["quantized"] for each in found) / max(sum(each["total"] for each in found), 1)
+        return float(sum(each["quantized"] for each in found) / max(sum(each["total"] for each in found), 1))
 
     return min(waiting, key=changed)  # the first, so the best, of equals
 
