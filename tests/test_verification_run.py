@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Small, command, edit
 from tests.test_running import events, family, lives, until
-from workbench import bench, open, running
+from workbench import bench, open
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Checked, Finished, Made, Planned, Progress, Started
 from workbench.faces.board import Board, board_of_run
@@ -24,7 +24,7 @@ from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.store import Store
 from workbench.verification import Level
-from workbench.verification_run import Verifying
+from workbench.verification_run import Verifying, _whole
 
 NAMES = ["V0", "V1", "V2", "V3", "V4", "V5"]
 
@@ -195,14 +195,12 @@ def test_what_promises_nothing_is_refused_at_once_and_text_is_never_a_path(home:
     assert bench.runs() == []
 
 
-def test_places_are_found_from_the_folder_of_the_runner(home: Path, exported: Path, monkeypatch: Any) -> None:
-    seen: list[dict[str, Any]] = []
-    monkeypatch.setattr(running, "enqueue", lambda title, asked, *_, **__: seen.append(asked) or "run")
-    monkeypatch.chdir(exported.parent)
-    (exported.parent / "rows.csv").write_text("text")
-    bench.submit_verify(exported, model="org/name@main", data="rows.csv[train]", calibration="rows.csv")
-    here = str((exported.parent / "rows.csv").resolve())
-    assert seen[0]["given"] == {"model": "org/name@main", "data": f"{here}[train]", "calibration": here}
+def test_places_are_found_from_the_folder_of_the_runner(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("text")
+    here = str((tmp_path / "rows.csv").resolve())
+    given = ("org/name@main", "rows.csv[train]", "rows.csv", "", None)
+    assert [_whole(one) for one in given] == ["org/name@main", f"{here}[train]", here, None, None]
 
 
 def test_a_comparison_is_no_verification(warm_run: tuple[Path, str], home: Path) -> None:

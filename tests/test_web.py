@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_from_the_first_paint_to_a_recipe_file_that_verifies(small: Small, home:
             page.locator("a[download$='.yaml']:visible").first.click()
         file = tmp_path / "taken.yaml"
         download.value.save_as(file)
+        page.get_by_role("button", name="Verify here").click()
+        page.locator(".levels tr", has_text="V0 schema").get_by_text("pass").wait_for(timeout=60_000)
+        page.locator(".levels tr", has_text="V4 behaviour").get_by_text("pass").wait_for(timeout=180_000)
+        page.locator("h2", has_text=re.compile("promise that can be checked|V5 speed fails")).wait_for(timeout=60_000)
+        page.get_by_role("tab", name="History").click()
+        page.get_by_role("button", name="Refresh").click()
+        page.get_by_role("link", name="verify onnx-fp32").wait_for(timeout=10_000)
         assert not page.said, page.said
     done = command("verify", str(file), WORKBENCH_HOME=str(home))
     assert done.returncode in (0, 3) and "V1" in done.stdout, done.stderr

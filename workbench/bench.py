@@ -366,11 +366,6 @@ def plan_of(run: str, store: Store | None = None) -> Plan:
     return running.plan_of(run, store or Store())
 
 
-def run_id(run: str, store: Store | None = None) -> str:
-    """The whole id of a run named by its beginning. Raises RequestError if there is none."""
-    return (store or Store()).run(run).id
-
-
 def status(run: str, store: Store | None = None) -> str:
     """waiting, running, cancelling, ok, failed, cancelled or stopped."""
     return (store or Store()).run(run).status

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from workbench.errors import WorkbenchError
+
+Result = Literal["pass", "fail", "not_applicable", "info"]  # of a level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,10 @@ class Planned(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Checked(Event):
-    """One level of a verification is known: `level` is V0 to V5, `result` pass, fail, not_applicable or info."""
+    """One level of a verification is known: `level` is V0 to V5."""
 
     level: str
-    result: str
+    result: Result
     why: str
 
 

@@ -13,13 +13,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from workbench import catalog, environment, machine, planning, replay, replica, running, words
 from workbench import recipe as recipes
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
-from workbench.event import Event, Failed
+from workbench.event import Event, Failed, Result
 from workbench.planning import Plan, Variant
 from workbench.recipe import Recipe
 from workbench.recipe_proof import ExpectedSpeed, Lock
@@ -27,7 +27,6 @@ from workbench.store import Store
 from workbench.version import VERSION
 
 SCHEMA = "workbench/verify@1"
-Result = Literal["pass", "fail", "not_applicable", "info"]
 Answer = tuple[Result, str]
 
 

@@ -22,10 +22,11 @@ def watch(events: Iterable[tuple[int, Event]], begun: Board | None = None, quiet
     screen = Screen(begun)
     try:
         for _, event in events:
-            if isinstance(event, Checked) and not quiet:
+            if not isinstance(event, Checked):
+                screen.after(event)
+            elif not quiet:
                 screen.pause()
-                print(Level(event.level, event.result, event.why), flush=True)  # type: ignore[arg-type]
-            screen.after(event)
+                print(Level(event.level, event.result, event.why), flush=True)
     finally:
         screen.pause()
 

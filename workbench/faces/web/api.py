@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -50,7 +51,7 @@ def functions(store: Store, visitors: Visitors, watching: Watching) -> tuple[Cal
         """{"status", "share": 0 to 1 of the work, "now": in words, "place": in the queue}"""
         with told():
             record = visitors.own(run, owner)
-            board, _, _ = watching.of(record.id)
+            board = replace(watching.of(record.id)[0], status=record.status)
             place = visitors.place(record.id)
             return {"status": record.status, "share": round(stepper.share(board), 3),
                     "now": run_screen.headline(record, board, place), "place": place}  # fmt: skip

@@ -169,6 +169,19 @@ def _wire(
             record = page.visitors.own(run_id, who)
             return gr.update(value=str(take.file_of(record, row or "", "model", page.store)), visible=True)
 
+    def verified(found: str, who: str) -> tuple[Any, ...]:
+        record = page.record(found, who)
+        if record is None:
+            return part(""), gr.Timer(active=False)
+        markup = take.verified(record, page.visitors.place(record.id), page.watching)
+        return part(markup), gr.Timer(active=record.status in run.ALIVE)
+
+    def verify(row: str | None, run_id: str, who: str) -> tuple[Any, ...]:
+        with told():
+            found = take.verify(page.visitors.own(run_id, who), row or "", page.store)
+            page.visitors.claim(found, who)
+        return (found, *verified(found, who))
+
     shown = [compared["screen"], taken["row"]]
     demo.load(opened, [visitor], [visitor, current, tabs, *state, *shown, earlier["screen"]], **private)
     form["show"].click(plan, fields, [form["plan"], form["command"]], api_visibility="private", show_progress="minimal")
@@ -188,6 +201,10 @@ def _wire(
     lines = [taken[name] for name in ("yaml", "python", "command", "files", "model")]
     taken["pack"].click(pack, [taken["row"], current, visitor], taken["model"], api_visibility="private")
     chosen = [taken["row"], current, visitor]
+    seen = [taken["levels"], taken["timer"]]
+    taken["verify"].click(verify, chosen, [taken["verification"], *seen], **private)
+    taken["timer"].tick(verified, [taken["verification"], visitor], seen, **private)
+    taken["row"].change(lambda: ("", part(""), gr.Timer(active=False)), None, [taken["verification"], *seen], **private)
     taken["row"].change(texts, chosen, lines, **private)
     taken["tab"].select(texts, chosen, lines, **private)  # buttons of a tab that was never open miss what came before
     earlier["again"].click(lambda who: part(history.shown(who, page.visitors)), visitor, earlier["screen"], **private)

@@ -1,15 +1,20 @@
-"""The fourth screen: the recipe file, and the same in Python, as a command, as a notebook; report, model folder."""
+"""The fourth screen: the recipe file, and the same in Python, as a command, as a notebook; report, model folder; and
+whether the file's promises hold here."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.faces import snippets
+from workbench.faces.web.parts import html, levels, stepper
+from workbench.faces.web.watching import Watching
+from workbench.report.markup import e
 from workbench.store import RunRecord, Store, write_whole
 
 if TYPE_CHECKING:
@@ -54,6 +59,23 @@ def file_of(record: RunRecord, row: str, kind: str, store: Store) -> Path:
     raise RequestError(f"There is nothing called {kind} to take.", f"There is {', '.join(KINDS)}.", "")
 
 
+def verify(record: RunRecord, row: str, store: Store) -> str:
+    """Verify one row's recipe file in a runner of its own; the id of that run, at once."""
+    text = bench.recipe_file(record.id, row, store).read_text(encoding="utf-8")
+    return bench.submit_verify(text, store=store)
+
+
+def verified(record: RunRecord, place: int, watching: Watching) -> str:
+    """Markup of a verification as far as it is known. `place`: in the queue."""
+    board, _, _ = watching.of(record.id)
+    board = replace(board, status=record.status)
+    return (
+        f'<h2>{e(levels.headline(board, place))}</h2><p class="note">It goes on without this page: '
+        f'<a href="?run={e(record.id)}">{e(record.title)}</a>.</p>{stepper.failures(board)}'
+        f"{levels.levels(board.levels, board.status, levels.note(board))}"
+    )
+
+
 def _written(path: Path, text: str) -> Path:
     write_whole(path, text)
     return path
@@ -74,5 +96,8 @@ def build() -> dict[str, gr.components.Component]:
     files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
     pack = gr.Button("Pack the model's files as zip")
     model = gr.File(None, interactive=False, label="The optimized model", visible=False)
+    verify = gr.Button("Verify here: build it again and hold it to what the file says")
+    verification = gr.Textbox("", visible="hidden", label="Verification")
     return {"row": row, "yaml": yaml, "python": python, "command": command, "files": files, "pack": pack,
-            "model": model}  # fmt: skip
+            "model": model, "verify": verify, "verification": verification, "levels": html(""),
+            "timer": gr.Timer(1.0, active=False)}  # fmt: skip
