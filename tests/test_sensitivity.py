@@ -11,6 +11,7 @@ import pytest
 from models import built, context, make, step, texts
 
 from tests.conftest import Small, command
+from tests.small import make_rows
 from workbench import bench
 from workbench.errors import RequestError, WorkbenchError
 from workbench.graph import coverage, read_onnx
@@ -114,10 +115,12 @@ def test_nncf_ranks_its_operators_too_and_leaves_alone_what_it_is_told_to() -> N
 
 @pytest.mark.slow
 def test_the_ranking_is_shown_by_itself(small: Small, warm_home: Path) -> None:
-    done = command("sensitivity", str(small.model), "onnx-int8-static", "--data", str(small.rows), "--quick")
+    given = {"data": str(small.rows), "calibration": str(make_rows(warm_home / "calibration.csv", 64, seed=9))}
+    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
+    done = command("sensitivity", str(small.model), "onnx-int8-static", *flags, "--quick")
     assert done.returncode == 0, done.stderr
     assert "operators" in done.stdout and "MatMul" in done.stdout and "Its own error" in done.stdout
-    found = bench.sensitivity(str(small.model), "onnx-int8-static", data=str(small.rows), quick=True)
+    found = bench.sensitivity(str(small.model), "onnx-int8-static", **given, quick=True)
     assert found.step == STATIC and len(found.operators) >= 8
     assert np.all(np.diff([one.error for one in found.operators]) <= 0)
     assert found.to_dict()["operators"][0]["name"] == found.operators[0].name

@@ -104,7 +104,8 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
     """`search` of report.json."""
     raced = [one for one in ledger.candidates.values() if one.pace]
     answered = [one for one in ledger.candidates.values() if one.examples]
-    meeting = sorted((one for one in answered if one.meets or one.name == best), key=lambda one: one.name != best)
+    meeting = [one for one in answered if one.pace and one.accuracy and one.accuracy["constraint"] == "met"]
+    meeting.sort(key=lambda one: -racing.worth(one, goal.optimize))
     kill = 0.0 if trial is None or trial.kind in ("changes", "none") else sequential.WRONG_KILL
     counts = {
         "budget_s": ledger.budget_s, "spent_s": ledger.spent, "candidates": len(ledger.candidates), "raced": len(raced),
