@@ -75,7 +75,7 @@ def values(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
     """Changes that leave the speed as it is: {name: recipe}."""
     found = dict(_changed(variant, "values", optimize))
     if variant.calibration and plan.data["origin"] != "held out":  # whose amount no recipe file can say
-        usual = planning.calibration_of(recipes.from_dict(variant.recipe)).n
+        usual = planning.drawn(plan, variant.calibration)["n"]
         have = plan.data["calibration"]["n"]
         found |= {f"{variant.name}+{n}-samples": with_calibration(plan, variant.recipe, n)
                   for n in SAMPLES if n != usual and n <= have}  # fmt: skip

@@ -129,20 +129,22 @@ class Trying:
         if isinstance(found, Failed):
             self._bury_broken(one, found)
         elif found is not None:
-            facts = {"lost": found.lost, "made_up": found.made_up, "change": found.change}
-            self.ledger.note(one.name, examples=found.examples)
-            self.ledger.bury(one.name, "drop", examples=found.examples, n=found.n, allowed=self.trial.most_lost,
-                             unit=self.base.metric.unit if self.base.metric else "fraction", **facts)  # fmt: skip
+            facts: dict[str, Any] = {"lost": found.lost, "made_up": found.made_up, "change": found.change}
+            facts |= {"why": "drop", "examples": found.examples, "n": found.n, "allowed": self.trial.most_lost,
+                      "unit": self.base.metric.unit if self.base.metric else "fraction"}  # fmt: skip
+            self.ledger.note(one.name, examples=found.examples, state="dead", lost=facts)
         else:
             self._weigh_answers(one)
         return self.ledger.candidates[one.name]
 
     def _weigh_answers(self, one: Candidate) -> None:
         said = self.here.accuracy(self.variant(one.name))
-        self.ledger.note(one.name, accuracy=said, examples=said["n"], state="alive")
+        known: dict[str, Any] = {"accuracy": said, "examples": said["n"], "state": "alive"}
         if said["constraint"] != "met":
             why = "missed" if said["constraint"] == "missed" else "cannot_tell"
-            self.ledger.bury(one.name, why, **{key: said[key] for key in ("delta", "ci95", "unit", "n")})
+            facts = {key: said[key] for key in ("delta", "ci95", "unit", "n")}
+            known |= {"state": "dead", "lost": {"why": why, **facts}}
+        self.ledger.note(one.name, **known)
 
     def met(self) -> list[Candidate]:
         """Who meets the bar, the best first."""
