@@ -20,15 +20,12 @@ INACCURATE = ("drop", "missed", "cannot_tell")
 
 
 def improve(trying: Trying) -> None:
-    """Until the budget's share is spent or nothing promises more."""
-    for one in _faster_and_failed(trying)[:REPAIRED]:
-        if trying.time_is_up:
-            return
-        repair(trying, one)
-    for change in _changes(trying):
-        if trying.time_is_up:
-            return
-        change()
+    """Until the budget's share is spent or nothing promises more. What was done before a kill is not done again."""
+    for act in (repair, _change_values, repair, _change_options):
+        for one in _faster_and_failed(trying) if act is not _change_options else _fast(trying):
+            if trying.time_is_up:
+                return
+            act(trying, one)
 
 
 def _faster_and_failed(trying: Trying) -> list[Candidate]:
@@ -38,7 +35,7 @@ def _faster_and_failed(trying: Trying) -> list[Candidate]:
     found = [one for one in trying.ledger.candidates.values()
              if one.lost and one.lost["why"] in INACCURATE and one.pace and trying.worth(one) > bar
              and "kept" not in one.origin]  # fmt: skip
-    return sorted(found, key=lambda one: -trying.worth(one))
+    return sorted(found, key=lambda one: -trying.worth(one))[:REPAIRED]
 
 
 # ---- repair -------------------------------------------------------------------------------------
@@ -108,18 +105,17 @@ def _name(one: Candidate, count: int) -> str:
 # ---- one option at a time -----------------------------------------------------------------------
 
 
-def _changes(trying: Trying) -> list[Callable[[], None]]:
-    """What may be done next, best first: races of changed options, and other ways to choose values."""
+def _fast(trying: Trying) -> list[Candidate]:
+    """Whose options are changed: the best by speed, whatever its accuracy, and no change of another."""
     raced = [one for one in trying.ledger.candidates.values() if one.pace and not one.origin
              and (not one.lost or one.lost["why"] in INACCURATE)]  # fmt: skip
-    parents = sorted(raced, key=lambda one: -trying.worth(one))[:CHANGED]
-    values = [one for one in parents if one.lost and one.lost["why"] in INACCURATE]
-    others = [lambda one=one: _other_values(trying, one) for one in values]
-    return [*others, *(lambda one=one: _other_options(trying, one) for one in parents)]
+    return sorted(raced, key=lambda one: -trying.worth(one))[:CHANGED]
 
 
-def _other_values(trying: Trying, one: Candidate) -> None:
+def _change_values(trying: Trying, one: Candidate) -> None:
     """Changes that cost no speed: other ways to find ranges, more samples. Judged until one meets the bar."""
+    if one.origin:
+        return
     for name, document in space.values(trying.plan, trying.variant(one.name), trying.goal.optimize).items():
         if trying.time_is_up:
             return
@@ -130,7 +126,7 @@ def _other_values(trying: Trying, one: Candidate) -> None:
                 return
 
 
-def _other_options(trying: Trying, one: Candidate) -> None:
+def _change_options(trying: Trying, one: Candidate) -> None:
     """Changes that may cost or gain speed: raced beside the best so far, and judged when they beat it."""
     found = space.speeds(trying.plan, trying.variant(one.name), trying.goal.optimize)
     names = list(found)

@@ -59,7 +59,7 @@ def race_all(trying: Trying) -> None:
     """Build and race, heat by heat: so a best so far is known early."""
     trying.enter("race", RACING)
     built: list[Candidate] = []
-    for one in [one for one in trying.ledger.alive if one.pace is None]:
+    for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
         if trying.time_is_up and (built or trying.ledger.raced()):
             trying.ledger.bury(one.name, "budget", before="was built")
         elif trying.build(one, one.racer):
@@ -85,7 +85,7 @@ def judge_all(trying: Trying) -> None:
 
 
 def _unanswered(trying: Trying) -> list[Candidate]:
-    found = [one for one in trying.ledger.raced() if not one.accuracy]
+    found = [one for one in trying.ledger.raced() if not one.accuracy and not one.origin]
     return sorted(found, key=lambda one: -trying.worth(one))
 
 
