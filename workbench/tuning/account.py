@@ -78,6 +78,9 @@ def _last_word(ledger: Ledger, one: Candidate, rows: dict[str, Any], best: str |
         winner = ledger.candidates[best].pace or {}
         both = (row, rows[best]) if row else (None, None)  # measured in one block, or else in heats
         mine, theirs = (_measures(*each) for each in ((pace, both[0]), (winner, both[1])))
+        if one.accuracy is None and racing.worth(one, optimize) > racing.worth(ledger.candidates[best], optimize):
+            ledger.bury(one.name, "budget", before="answered every example")
+            return
         ledger.bury(one.name, *BEATEN[optimize], mine=mine[optimize], best=theirs[optimize], than=best)
 
 
