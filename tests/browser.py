@@ -31,16 +31,26 @@ def executable() -> str:
     return found
 
 
-@contextmanager
-def served(home: Path, log: Path, shared: bool = False) -> Iterator[str]:
-    """The page's address. The server ends with the block."""
+def free_port() -> int:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
-        port = door.getsockname()[1]
-    env = os.environ | {"WORKBENCH_HOME": str(home), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+        return int(door.getsockname()[1])
+
+
+@contextmanager
+def served(home: Path, log: Path, shared: bool = False, **env: str) -> Iterator[str]:
+    """The page's address. The server ends with the block."""
+    port = free_port()
+    command = [sys.executable, "-c", LAUNCH, str(port), "shared" if shared else "own"]
+    said = os.environ | {"WORKBENCH_HOME": str(home), "HF_HUB_OFFLINE": "1"} | env
+    with serving(command, log, port, env=said) as address:
+        yield address
+
+
+@contextmanager
+def serving(command: list[str], log: Path, port: int, **more: Any) -> Iterator[str]:
     with log.open("w") as out:
-        server = subprocess.Popen([sys.executable, "-c", LAUNCH, str(port), "shared" if shared else "own"], env=env,
-                                  stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+        server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, **more)
     try:
         yield _answering(f"http://127.0.0.1:{port}/", server, log)
     finally:
@@ -77,3 +87,23 @@ def opened(width: int = 1280, dark: bool = False) -> Iterator[Any]:
             yield page
         finally:
             browser.close()
+
+
+def open_tab(page: Any, name: str) -> None:
+    """By name; on a narrow screen a tab may stand behind the button of those that have no room."""
+    page.get_by_role("tab").first.wait_for()
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.first.is_visible():
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button").get_by_text(name, exact=True).click()
+        return
+    tab.first.click()
+    page.get_by_role("tab", name=name, exact=True, selected=True).wait_for()
+
+
+def replace_file(page: Any, where: str, file: Path) -> None:
+    """Take away the file that was chosen and choose another."""
+    page.locator(where).get_by_role("button", name="Clear").or_(
+        page.locator(where).get_by_label("Remove")
+    ).first.click()
+    page.locator(f"{where} input[type=file]").set_input_files(file)

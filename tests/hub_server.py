@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 LFS = ("*.safetensors", "*.bin", "*.onnx", "*.onnx_data", "*.parquet", "*.png", "*.model")
@@ -72,13 +72,17 @@ class HubServer:
         self._storage = self._serve("storage")
 
     def _serve(self, name: str) -> ThreadingHTTPServer:
-        handler = type("Handler", (_Handler,), {"hub": self, "server_name_": name})
+        handler = type("Handler", (self._handler(),), {"hub": self, "server_name_": name})
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return server
 
-    def __enter__(self) -> HubServer:
+    def _handler(self) -> type[_Handler]:
+        """What answers; a Hub that takes more than questions has its own."""
+        return _Handler
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

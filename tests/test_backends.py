@@ -210,3 +210,20 @@ def test_measuring_imports_neither_torch_nor_transformers(name: str, tmp_path: P
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     asked = [sys.executable, str(script), name, str(built(*FOLDERS[name]))]
     assert subprocess.run(asked, env=environment, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+# ---- without the workbench ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "chain"), [*FOLDERS.items(), ("pytorch", ("quantize-torchao",)), ("pytorch", ("cast",))]
+)
+def test_the_lines_for_somebody_without_the_workbench_open_the_files(name: str, chain: tuple[str, ...]) -> None:
+    known = {"folder": str(built(*chain))}
+    exec(BY_NAME[name].opening(built(*chain), "AutoModelForSequenceClassification"), known)
+    assert callable(known["model"]) or hasattr(known["model"], "run") or hasattr(known["model"], "execute")
+
+
+def test_where_only_the_workbench_can_open_a_file_no_lines_are_given() -> None:
+    folder, _ = make(built(), "quantize-torchao", scheme="int4_weights")
+    assert BY_NAME["pytorch"].opening(folder, "AutoModelForSequenceClassification") == ""

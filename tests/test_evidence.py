@@ -93,6 +93,28 @@ def test_the_same_samples_give_the_same_interval():
     assert evidence.ratio_interval(base, variant, again) == evidence.ratio_interval(base, variant, again)
 
 
+@pytest.mark.parametrize("truth", [1.0, 1.25])
+def test_the_ratio_of_two_runs_covers_the_true_one_and_is_wider_than_either(truth):
+    rng, covered = np.random.default_rng(8), 0
+    for _ in range(200):
+        (base, again, variant), (later, later_again, faster) = (rounds_of(rng, speedup=2.0, rounds=20) for _ in "ab")
+        faster = [[call / truth for call in turn] for turn in faster]
+        old, new = evidence.Timed(base, variant, again), evidence.Timed(later, faster, later_again)
+        interval = evidence.ratio_between(old, new, draws=500)
+        covered += interval.lo <= truth <= interval.hi
+    assert 180 <= covered <= 199
+    alone = evidence.ratio_interval(base, variant, again)
+    assert interval.hi / interval.lo > alone.hi / alone.lo
+    assert evidence.ratio_between(old, evidence.Timed(later[:2], faster[:2])) is None
+
+
+def test_intervals_are_widened_by_their_resolution_and_overlap_when_they_share_a_value():
+    assert evidence.widened([2.0, 3.0], [0.9, 1.1]) == pytest.approx((1.8, 3.3))
+    assert evidence.widened([2.0, 3.0], [1.01, 1.02]) == pytest.approx((2.0, 3.06))
+    assert evidence.widened([2.0, 3.0], None) == (2.0, 3.0)
+    assert evidence.overlap([1, 2], [2, 3]) and not evidence.overlap([1, 2], [2.1, 3])
+
+
 def test_a_spike_does_not_move_the_ratio():
     base = [[0.010] * 8 for _ in range(10)]
     variant = [[0.005] * 7 + [5.0] for _ in range(9)] + [[3.0] * 8]

@@ -51,7 +51,7 @@ COMMANDS = commands(typer.main.get_command(app))
 
 def test_the_commands_of_the_contract_are_there() -> None:
     words = {"try", "compare", "run", "verify", "plan", "recipes", "targets", "tasks", "backends", "models", "machine",
-             "runs", "show", "follow", "resume", "cancel", "clean", "report"}  # fmt: skip
+             "runs", "show", "follow", "resume", "cancel", "clean", "report", "app"}  # fmt: skip
     assert words <= {command[0] for command in COMMANDS if command}
 
 

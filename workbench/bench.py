@@ -1,7 +1,8 @@
-"""The one door: plan, submit, follow, cancel, compare, tune, verify, load. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, tune, verify, load, push. Faces use nothing below but events."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -13,20 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import (
     catalog,
-    environment,
+    difference,
+    editing,
     hub,
     inventory,
     isolate,
     loading,
     machine,
     planning,
+    publishing,
     replay,
     running,
+    trying,
+    uploads,
     verification,
     verification_run,
 )
 from workbench import recipe as recipes
 from workbench import target as target_room
+from workbench.difference import Changes, TwoRuns
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event
 from workbench.hub import jobs
@@ -34,7 +40,7 @@ from workbench.isolate import Limits
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
 from workbench.store import RunRecord, Store, write_whole
-from workbench.tasks.one_call import FEWEST_ROWS
+from workbench.tasks.one_call import FEWEST_ROWS as FEWEST_ROWS
 from workbench.verification import Tell, Verification
 from workbench.verification_run import Verifying
 
@@ -168,6 +174,23 @@ def request_of(
 def changes(file: str | Path, plan: Plan) -> list[str]:
     """How a plan's inputs differ from those that the file's lock names."""
     return replay.changes(recipes.load(Path(file)), plan)
+
+
+def changed(old: str | Path, new: str | Path) -> Changes:
+    """What changed from one recipe file (a path, or YAML text) to another, ordered by what matters; iterating gives
+    each Change. Raises RequestError for what is no recipe."""
+    return difference.between(recipes.load(old), recipes.load(new), (_called(old), _called(new)))
+
+
+def differs_here(file: str | Path, store: Store | None = None) -> Changes:
+    """What differs between a recipe file and this machine: packages, instruction sets, cores, memory, backend and
+    device. `old` is the file's, `new` what is here. Raises RequestError for what is no recipe."""
+    return difference.from_here(recipes.load(file), lambda backend: devices(backend, store), _called(file))
+
+
+def _called(source: str | Path) -> str:
+    """A file by its name; a text by the name inside it."""
+    return "" if isinstance(source, str) and "\n" in source else Path(source).name
 
 
 def verify(
@@ -325,6 +348,38 @@ def plan(request: Request, store: Store | None = None) -> Plan:
         return planning.make(request, store, log)
 
 
+def check_data(
+    file: Path,
+    *,
+    task: str | None = None,
+    model: str | None = None,
+    fields: dict[str, str] | None = None,
+    store: Store | None = None,
+) -> uploads.DataCheck:
+    """What is in uploaded data, and every row that `task` cannot use; read in a worker with limits.
+
+    CSV, JSON, JSONL, Parquet, or a zip of pictures, sounds or tables; or the `path` of an earlier answer. `model` says
+    the task and which labels there are; without both only the file itself is looked at. Data without a wrong row is
+    kept, and the answer's `path` is what `--data` takes. Raises RequestError for what is wrong with the whole.
+    """
+    name, revision = _model(model) if model else (None, None)
+    return uploads.check(
+        Path(file), store or Store(), task=task, model=name, revision=revision or None, fields=fields
+    )  # fmt: skip
+
+
+def is_upload(path: str | Path, store: Store | None = None) -> bool:
+    """Whether this is the whole path of data that `check_data` has kept in this store."""
+    return uploads.key_of(path, store or Store()) is not None
+
+
+def upload_folder(path: str | Path, store: Store | None = None) -> Path:
+    """Where notes beside an upload may lie, such as whose it is. Raises RequestError for any other path."""
+    if not is_upload(path, store):
+        raise RequestError(f"{path} is no upload.", "It may have been cleaned up.", "Upload it again.")
+    return Path(path).resolve().parent.parent
+
+
 def submit(plan: Plan, store: Store | None = None) -> str:
     """Start a plan in a runner of its own; the run's id at once. The same request that waits or runs is joined.
 
@@ -402,6 +457,27 @@ def comparison(run: str, store: Store | None = None) -> Comparison:
     return outcome.again(said, running.plan_of(record.id, store), store, store.run_folder(record.id))
 
 
+def against(run: str, other: str, store: Store | None = None) -> TwoRuns:
+    """Two finished runs side by side: what differs between them, then every recipe that both have, with the ratio of
+    its speed-ups and the answers that changed. Raises WorkbenchError for a run without a report or a baseline."""
+    store = store or Store()
+    if record(run, store).id == record(other, store).id:
+        raise RequestError("Both are the same run.", "", "Name two runs; `workbench runs` lists them.")
+    return difference.against(_finished(run, store), _finished(other, store))
+
+
+def _finished(run: str, store: Store) -> difference.Finished:
+    from workbench import outcome
+
+    said, details = report(run, store)
+    plan = running.plan_of(details["run"], store)
+    variants = {one.name: one for one in plan.variants}
+    return difference.Finished(
+        details["run"], said, details,
+        lambda row: outcome.predictions(plan, store, variants[row]) if row in variants else None,
+    )  # fmt: skip
+
+
 def render(run: str, format: str, store: Store | None = None) -> str:
     """A run's report as html, md, json or csv."""
     renderer = catalog.renderer(format)
@@ -474,22 +550,119 @@ def _copy_whole(source: Path, target: Path) -> None:
     aside.rename(target)
 
 
+# ---- one's own input ----------------------------------------------------------------------------
+
+
+def inputs_of(run: str, store: Store | None = None) -> tuple[trying.Field, ...]:
+    """What a person types or uploads to ask the variants of a run: name, kind (text, image, audio), label, …"""
+    return trying.fields(run, store or Store())
+
+
+def panel(run: str, store: Store | None = None) -> trying.Panel:
+    """The variants of a finished run, to be asked again and again; its workers are parked until `close`.
+
+    Raises RequestError for a run that has not finished, WorkbenchError where its model was removed.
+    """
+    return trying.Panel(run, store or Store())
+
+
+def answers(
+    run: str, example: dict[str, Any], *, tell: Callable[[trying.Said], None] | None = None, store: Store | None = None
+) -> trying.Trial:
+    """What every variant of a finished run says to `example`: field -> text, or the path of a picture or sound.
+
+    A few calls each are timed: no measurement. `tell` gets each answer as soon as it is there. Nothing is built.
+    Raises RequestError for an input that cannot be asked.
+    """
+    with panel(run, store) as found:
+        return found.ask(example, tell or (lambda _: None))
+
+
+# ---- to the Hub ---------------------------------------------------------------------------------
+
+
+def model_card(run: str, row: str, repo_id: str, *, pull_request: bool = False, store: Store | None = None) -> str:
+    """The README.md that `push` would send, to look at before."""
+    store = store or Store()
+    return publishing.card_of(_source(run, row, store), repo_id, store, pull_request)
+
+
+def push(
+    run: str,
+    row: str,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    pull_request: bool = False,
+    private: bool = False,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+) -> dict[str, Any]:
+    """Push one row of a finished run to the Hub: its files, a model card, its recipe and the report, in one commit.
+
+    `repo_id` (owner/name) must be new or empty; with `pull_request` it must be there, and a request is opened that
+    adds a folder named after the row. `token`: that of the person who pushes, handed to the fetcher and kept nowhere;
+    None takes the one that is logged in on this machine, which on a shared server is nobody's who asks. `tell` gets
+    Progress in bytes. Returns {"repo_id", "url", "commit", "pull_request": its page or None, "private", "bytes",
+    "files"}. Raises RequestError for a row, name, token or repository that cannot, WorkbenchError for what broke.
+    """
+    store = store or Store()
+    how: dict[str, Any] = {"token": token, "pull_request": pull_request, "private": private}
+    return publishing.push(_source(run, row, store), repo_id, store, tell or (lambda _: None), **how)
+
+
+def _source(run: str, row: str, store: Store) -> publishing.Source:
+    said, details = report(run, store)
+    return publishing.Source(said, plan_of(details["run"], store), row, recipe_file(run, row, store))
+
+
 # ---- what there is ------------------------------------------------------------------------------
 
 
 def missing_for(recipe: Recipe) -> str:
     """Why a recipe cannot run here, or ""."""
-    try:
-        plugins = [catalog.backend(recipe.spec.target.backend), *(catalog.step(one.use) for one in recipe.spec.steps)]
-    except RequestError as error:
-        return str(error)
-    lacking = environment.missing(sorted({package for plugin in plugins for package in plugin.needs}))
-    return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+    return inventory.missing_for(recipe)
+
+
+def offered(task: str = "", target: str = "", store: Store | None = None) -> list[inventory.Offered]:
+    """The shelf for a task and a target, each with what it lacks here. Raises RequestError with the nearest target."""
+    wanted = target_room.find_target(target) if target else None
+    return inventory.offered(task, wanted, lambda backend: _devices_once(backend, store or Store()))
+
+
+def options(recipe: Recipe) -> tuple[editing.Part, ...]:
+    """What of a recipe a form can change, with the descriptions of the plug-ins' declarations."""
+    return editing.parts(recipe)
+
+
+def edited(recipe: Recipe, changes: editing.Changes) -> Recipe:
+    """The recipe with these options, by place and field. Raises RequestError for what cannot be."""
+    return editing.edited(recipe, changes)
+
+
+def wrongs(recipe: Recipe, changes: editing.Changes) -> dict[str, str]:
+    """What of these options cannot be, by place and field, in words."""
+    return editing.wrongs(recipe, changes)
+
+
+def about(model: str, task: str | None = None, store: Store | None = None) -> dict[str, Any]:
+    """What is known of a model before its weights are here: {"id", "revision", "task", "bytes", "license", "gated",
+    "data": what it is judged on by default, "config", …}. Raises RequestError for a model that cannot be used."""
+    name, revision = _model(model)
+    store = store or Store()
+    with store.aside() as log:
+        return planning.about(name, revision or None, task, log)
 
 
 def devices(backend: str, store: Store | None = None) -> dict[str, Any]:
     """{device: {"description", "missing"}} of a backend, asked of the installed build in a worker."""
     return dict(_ask(catalog.devices, {"backend": backend}, store, network=False))
+
+
+@functools.cache
+def _devices_once(backend: str, store: Store) -> dict[str, Any]:
+    """They do not change while a process lives."""
+    return devices(backend, store)
 
 
 def search(query: str, task: str | None = None, limit: int = 20, store: Store | None = None) -> list[dict[str, Any]]:

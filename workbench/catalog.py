@@ -105,10 +105,15 @@ def gap(task: Task, backend: Backend, config: Mapping[str, Any] | None = None) -
     """Why this backend cannot do this task, or "": a promise that the task asks for, with this model where its
     config.json is given, and its sessions do not keep, or what gaps.yaml lists."""
     asked = task.asks if config is None else task.asks_for(config)
-    lacking = [one.__name__ for one in asked if one not in backend.promises]
+    lacking = [_in_words(one) for one in asked if one not in backend.promises]
     if lacking:
-        return f"{task.name} asks for {' and '.join(lacking)}, which sessions of {backend.name} do not promise."
+        return f"{task.name} needs a session that {' and that '.join(lacking)}; those of {backend.name} do not."
     return _known_gaps().get((task.name, backend.name), "")
+
+
+def _in_words(promise: type) -> str:
+    """`writes, greedily and with a cache …`: a promise as its own first line says it, "A session that …"."""
+    return (promise.__doc__ or promise.__name__).strip().splitlines()[0].removeprefix("A session that ").rstrip(".")
 
 
 def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:

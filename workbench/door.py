@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from workbench.errors import RequestError
 from workbench.recipe_file import KeyPath, Lines
@@ -63,6 +64,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def shown(path: Iterable[str | int]) -> str:
     """`spec.steps[0].use` for ("spec", "steps", 0, "use")."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def field_at(kind: type[BaseModel], path: KeyPath) -> FieldInfo | None:
+    """What a model declares of the key at `path`: description and default. None where the key is a free one."""
+    return _keys_at(kind, path[:-1]).get(str(path[-1]))
 
 
 def refuse_unsafe(data: Any, lines: Lines | None = None) -> None:

@@ -70,15 +70,49 @@ def ratio_interval(
     Round i of all three holds seconds of the same examples in the same order; `second` is the baseline's
     second visit of the round. A round's statistic is the median of its paired log ratios.
     """
-    visits = [base] if second is None else [base, second]
-    pairs = _round_medians(visits, variant)
+    pairs = Timed(base, variant, second).pairs
     if len(pairs) < MIN_ROUNDS:
         return None
     logs = _resampled_midmeans(pairs, draws, seed)
-    tail = _expanded_tail(len(pairs), confidence)
+    return _ratio_of(logs, float(_midmean(pairs.reshape(1, -1))[0]), len(pairs), confidence)
+
+
+def _ratio_of(logs: Floats, centre: float, rounds: int, confidence: float) -> Interval:
+    """The interval of resampled log ratios around their estimate."""
+    tail = _expanded_tail(rounds, confidence)
     lo, hi = np.quantile(logs, [tail, 1 - tail])
-    centre = float(_midmean(pairs.reshape(1, -1))[0])
     return Interval(math.exp(centre), math.exp(min(lo, centre)), math.exp(max(hi, centre)))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Rounds of one variant and of its baseline, as `ratio_interval` takes them."""
+
+    base: Rounds
+    variant: Rounds
+    second: Rounds | None = None
+
+    @property
+    def pairs(self) -> Floats:
+        """[rounds, visits]: log ratios."""
+        return _round_medians([self.base] if self.second is None else [self.base, self.second], self.variant)
+
+
+def ratio_between(
+    old: Timed, new: Timed, *, confidence: float = 0.95, draws: int = DRAWS, seed: int = 7
+) -> Interval | None:
+    """Speed-up of `new` / speed-up of `old`, each against the baseline of its own run; None below MIN_ROUNDS rounds.
+
+    The runs were not interleaved, so each is resampled by itself. The interval holds the scatter inside both runs;
+    what changed on the machine from one to the other is not in it.
+    """
+    before, after = old.pairs, new.pairs
+    rounds = min(len(before), len(after))
+    if rounds < MIN_ROUNDS:
+        return None
+    logs = _resampled_midmeans(after, draws, seed + 1) - _resampled_midmeans(before, draws, seed)
+    centres = [float(_midmean(pairs.reshape(1, -1))[0]) for pairs in (before, after)]
+    return _ratio_of(logs, centres[1] - centres[0], rounds, confidence)
 
 
 def aa_interval(base: Rounds, second: Rounds, *, confidence: float = 0.95, seed: int = 7) -> Interval | None:
@@ -118,6 +152,17 @@ def hopeless(ratios: Mapping[str, Interval | None], keep: int, least: float | No
     floors = sorted((ratio.lo for ratio in known.values()), reverse=True)
     bar = max(floors[keep - 1] if len(floors) > keep else 0.0, least or 0.0)
     return [name for name, ratio in known.items() if ratio.hi < bar]
+
+
+def widened(interval: Sequence[float], resolution: Sequence[float] | None) -> tuple[float, float]:
+    """An interval of a speed-up, wider by the A/A interval of its run."""
+    lo, hi = resolution or (1.0, 1.0)
+    return interval[0] * min(lo, 1.0), interval[1] * max(hi, 1.0)
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two intervals have a value in common."""
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def percentile(samples: Sequence[float], q: float) -> float | None:

@@ -40,6 +40,10 @@ def load(folder: Path) -> Prepared:
     return Prepared(tensors=tensors, cards=load_cards(folder), shared=shared, **rest)
 
 
+def load_facts(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "inputs.json").read_text())["facts"])
+
+
 def load_cards(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads((folder / "cards.json").read_text()))
 

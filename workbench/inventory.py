@@ -6,12 +6,15 @@ Nothing heavy is imported: devices are asked by whoever calls, in a worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from workbench import catalog, environment, machine, recipe
 from workbench import target as target_room
-from workbench.plugin import Backend, Task
+from workbench.errors import RequestError
+from workbench.plugin import Backend, Plugin, Task
 from workbench.recipe import Recipe
+from workbench.recipe_keys import Goal
 from workbench.target import MachineClass
 
 Facts = dict[str, Any]
@@ -65,6 +68,71 @@ def _no_default(asked: Recipe, backend: Backend) -> str:
     target = asked.spec.target
     options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
     return backend.unsuited(target.device, options, machine.this_machine())
+
+
+# ---- recipes ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A recipe of the shelf for somebody who chooses. `missing`: why it cannot run here; `unsuited`: why nobody should
+    take it who does not insist; `default`: it is taken when none is named."""
+
+    recipe: Recipe
+    missing: str
+    unsuited: str
+    default: bool
+
+
+def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Facts]) -> list[Offered]:
+    """The shelf for a task and a machine class, the usual baseline first, then what suits the class best. `devices`
+    as in `backends`; it is asked only where a recipe runs on another device than the CPU."""
+    wanted = wanted or target_room.find_target(target_room.THIS_MACHINE)
+    there = target_room.like(wanted, machine.this_machine())
+    shelf = [one for one in recipe.shelf().values() if not task or (one.shelf and task in one.shelf.tasks)]
+    found = [_offered(one, wanted, there, devices) for one in shelf]
+    base = Goal().baseline
+    return sorted(found, key=lambda one: (one.recipe.name != base, target_room.place(wanted, one.recipe)))
+
+
+def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: Callable[[str], Facts]) -> Offered:
+    missing, unsuited = missing_for(one), target_room.unsuited(wanted, one)
+    if not missing and there == machine.this_machine():
+        missing = _no_device(one, devices)
+    if not missing and not unsuited:
+        device = one.spec.target.device
+        said = (plugin.unsuited(device, options, there) for plugin, options in _plugins(one))
+        unsuited = next((str(why) for why in said if why), "")
+    first = bool(one.shelf and one.shelf.first_choice) or one.name in wanted.suited()
+    return Offered(one, missing, unsuited, first and not missing and not unsuited)
+
+
+def _no_device(one: Recipe, devices: Callable[[str], Facts]) -> str:
+    wanted, backend = one.spec.target.device, one.spec.target.backend
+    if wanted == "cpu":
+        return ""
+    found = devices(backend)
+    if wanted not in found:
+        return f"there is no device called {wanted} here; {backend} has {', '.join(found)}"
+    return str(found[wanted]["missing"])
+
+
+def missing_for(one: Recipe) -> str:
+    """Why a recipe cannot run here, or ""."""
+    try:
+        plugins = [plugin for plugin, _ in _plugins(one)]
+    except RequestError as error:
+        return str(error)
+    lacking = environment.missing(sorted({package for plugin in plugins for package in plugin.needs}))
+    return f"needs {', '.join(lacking)}: pip install {' '.join(lacking)}" if lacking else ""
+
+
+def _plugins(one: Recipe) -> list[tuple[Any, Any]]:
+    """(step or backend, its options) in order. Raises RequestError for one that is not there."""
+    where, target = f"The recipe {one.name}", one.spec.target
+    named: list[tuple[Plugin, dict[str, Any]]] = [(catalog.step(step.use), step.options) for step in one.spec.steps]
+    named.append((catalog.backend(target.backend), dict(target.options)))
+    return [(plugin, catalog.options_of(plugin, given, where)) for plugin, given in named]
 
 
 # ---- targets ------------------------------------------------------------------------------------

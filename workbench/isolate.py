@@ -129,6 +129,12 @@ class Worker:
                 if stream:
                     stream.close()
 
+    def kill(self) -> None:
+        """End its processes at once, from any thread: whoever waits for an answer learns that it died."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
     def __enter__(self) -> Worker:
         return self
 

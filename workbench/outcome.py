@@ -118,7 +118,7 @@ def _finished(plan: Plan, results: Results, store: Store, variant: Variant, meas
         backend=variant.backend,
         points=points_of(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
         again=points_of(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
-        predictions=predictions_of(plan, store, variant),
+        predictions=predictions(plan, store, variant),
         size_bytes=ready["size"],
         peak_rss_bytes=ready["peak_rss"],
         load_s=ready["load_s"],
@@ -174,13 +174,14 @@ def _end_to_end(calls: list[list[float]], read: float, results: Results) -> list
 
 def accuracy_of(plan: Plan, store: Store, variant: Variant) -> dict[str, Any]:
     """The `accuracy` of one row alone, from stored answers. Raises WorkbenchError when they are not there."""
-    base, mine = (predictions_of(plan, store, one) for one in (plan.baseline, variant))
+    base, mine = (predictions(plan, store, one) for one in (plan.baseline, variant))
     if base is None or mine is None:
         raise WorkbenchError("The answers are gone.", "They were removed from the store meanwhile.", "Try again.")
     return comparison.accuracy_of(base, mine, goal_of(plan))
 
 
-def predictions_of(plan: Plan, store: Store, variant: Variant) -> Predictions | None:
+def predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | None:
+    """What a variant of a run answered; None where the store has it no more."""
     kept = store.find(plan.piece(f"predict-{variant.name}").key)
     stored = store.find(plan.piece("inputs").key)
     if kept is None or stored is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +206,22 @@ def extended(
     return replace(plan, variants=(*plan.variants, *kept), work=work, gaps=gaps)
 
 
+def about(
+    model: str, revision: str | None, task: str | None, log: Path, *, at: str | None = None,
+    formats: Sequence[str] = ("safetensors",),
+) -> dict[str, Any]:  # fmt: skip
+    """What is known of a model before its weights are here. Raises RequestError for one that cannot be used."""
+    job = {"reference": model, "revision": revision, "task": task, "at": at, "formats": list(formats),
+           "tasks": sorted(catalog.tasks()), "log": str(log / "task.log")}  # fmt: skip
+    return dict(_asked(jobs.inspect_model, job, log))
+
+
+def _asked(function: Callable[..., Any], job: dict[str, Any], log: Path, network: bool = True) -> Any:
+    """In a process of its own: what strangers wrote is parsed there."""
+    limits = Limits(seconds=1800, network=network)
+    return isolate.call(function, job, limits, log / f"{function.__name__}.log")
+
+
 class _Planner:
     def __init__(self, request: Request, store: Store, log: Path) -> None:
         self.request, self.store, self.log = request, store, log
@@ -289,10 +305,8 @@ class _Planner:
     # ---- model and data
 
     def _model(self) -> dict[str, Any]:
-        job = {"reference": self.request.model, "revision": self.request.revision, "task": self.request.task,
-               "at": self.request.model_at, "formats": self._formats(), "tasks": sorted(catalog.tasks()),
-               "log": str(self.log / "task.log")}  # fmt: skip
-        info: dict[str, Any] = self._ask(jobs.inspect_model, job)
+        asked = self.request
+        info = about(asked.model, asked.revision, asked.task, self.log, at=asked.model_at, formats=self._formats())
         info["key"] = sha256_of({"model": [[f["path"], f["sha256"] or f["oid"]] for f in info["files"]]})
         self._add(
             Prepare("model", f"Fetch {info['id']}", info["key"], "transformers", (), {"do": "fetch", "info": info})
@@ -576,8 +590,7 @@ class _Planner:
         self.work.setdefault(work.id, work)
 
     def _ask(self, function: Callable[..., Any], job: dict[str, Any], network: bool = True) -> Any:
-        limits = Limits(seconds=1800, network=network)
-        return isolate.call(function, job, limits, self.log / f"{function.__name__}.log")
+        return _asked(function, job, self.log, network)
 
 
 def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Recipe:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from workbench.machine import Machine
 from workbench.measurement import Metric
+from workbench.reply import Reply, reply_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,6 +203,12 @@ class Backend(Plugin, ABC):
         """Why nobody should choose these options on this machine who does not insist, or ""."""
         return ""
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        """Python for somebody who has the files and not the workbench: it opens them with the runtime alone, out of
+        the place that its variable `folder` names. Imports, an empty line, the rest; "" where only the workbench can.
+        `auto_class` is transformers'."""
+        return ""
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """Read from the file, without running it: {"operators": {type: count}, "precision": {…},
         "coverage": {"MatMul": {"quantized": 36, "total": 38}}, "qdq_pairs": int, "casts": int,
@@ -298,6 +305,8 @@ class Task(Plugin, ABC):
     asks: ClassVar[tuple[type, ...]] = ()
     rows: ClassVar[int | None] = None  # at most so many are answered when nobody says how many; None: all
     default_data: ClassVar[str] = ""  # compared without its labels when nobody names data
+    form: ClassVar[Mapping[str, str]] = {}  # field -> its label, where a person asks about an input of their own;
+    # empty: the fields of the run's data. What is in no alternative of `inputs` may be left out
     needs: ClassVar[tuple[str, ...]] = ("transformers", "torch")
 
     def class_for(self, config: Mapping[str, Any]) -> str:
@@ -335,6 +344,18 @@ class Task(Plugin, ABC):
     def statistics(self, answers: Answers, labels: Sequence[Any]) -> dict[str, np.ndarray]:
         """Per metric name the per-example statistics, float64 [n, k]: of those `metrics` that these labels have, the
         headline first."""
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        """One row in the fields of `form`, without a label, as an input of a run whose prepared inputs have these
+        facts. Raises RequestError for what cannot be asked."""
+        return self.prepare([row], model)
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        """What the model says to the one example that `prepare_own` made, for a person."""
+        batch = self.collate(prepared, [0])
+        answers = self.read(self.answer(session, batch), batch, prepared.facts)
+        scores = answers.scores[0].tolist() if len(answers.scores) else []
+        return reply_of(answers.predicted[0], scores, prepared.facts.get("classes") or ())
 
     def answer(self, session: Session, batch: Batch) -> Batch:
         """One whole answer to one batch; a task that generates loops here."""

@@ -159,7 +159,13 @@ def _migrated(data: Any, name: str) -> dict[str, Any]:
 def differences(a: Recipe, b: Recipe) -> list[tuple[str, Any, Any]]:
     """[(path, value in a, value in b)] in the order of the manual; None where there is none."""
     old, new = dict(_leaves(a.to_dict(), ())), dict(_leaves(b.to_dict(), ()))
-    return [(shown(path), old.get(path), new.get(path)) for path in (old | new) if old.get(path) != new.get(path)]
+    return [(shown(path), old.get(path), new.get(path)) for path in different_keys(a, b)]
+
+
+def different_keys(a: Recipe, b: Recipe) -> list[KeyPath]:
+    """Where two recipes differ, in the order of the manual."""
+    old, new = dict(_leaves(a.to_dict(), ())), dict(_leaves(b.to_dict(), ()))
+    return [path for path in (old | new) if old.get(path) != new.get(path)]
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -29,6 +29,7 @@ from typing import Any
 from workbench import event as events
 from workbench.artifact import Artifact, manifest_of
 from workbench.errors import RequestError, WorkbenchError
+from workbench.event import Event
 
 VERSION = 2
 SCHEMA = """
@@ -235,7 +236,7 @@ class Store:
             ).fetchall()
         return [(number, events.from_dict(json.loads(body))) for number, body in rows]
 
-    def last_event(self, run: str) -> events.Event | None:
+    def last_event(self, run: str) -> Event | None:
         with self._reading() as database:
             row = database.execute(
                 "SELECT body FROM events WHERE run=? ORDER BY number DESC LIMIT 1", (run,)

@@ -337,20 +337,17 @@ def _notes(lock: Lock, plan: Plan) -> list[str]:
 
 def _as_fast(promised: ExpectedSpeed, found: Any, resolution: Sequence[float] | None) -> Answer:
     """Two intervals, each widened by the A/A interval of its own run: apart is a FAIL."""
+    from workbench import evidence
+
     if found["ci95"] is None:
         return "fail", found.get("reason") or "The speed could not be measured."
     assert promised.ci95
-    then, now = _widened(promised.ci95, promised.aa_ci95), _widened(found["ci95"], resolution)
+    then, now = evidence.widened(promised.ci95, promised.aa_ci95), evidence.widened(found["ci95"], resolution)
     said = f"{found['speedup']:.2f}x ({now[0]:.2f}–{now[1]:.2f})"
     said += f", promised {promised.speedup:.2f}x ({then[0]:.2f}–{then[1]:.2f})"
-    if now[0] <= then[1] and then[0] <= now[1]:
+    if evidence.overlap(now, then):
         return "pass", f"{said}: the intervals overlap."
     return "fail", f"{said}: {'faster' if now[0] > then[1] else 'slower'} than promised."
-
-
-def _widened(interval: Sequence[float], resolution: Sequence[float] | None) -> tuple[float, float]:
-    lo, hi = resolution or (1.0, 1.0)
-    return interval[0] * min(lo, 1.0), interval[1] * max(hi, 1.0)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -58,6 +58,11 @@ FLIPS = {
     "changed": Word("◇", "same", "changed"),
 }
 
+AGREEMENT = {
+    True: Word("✓", "ok", "same answer", "quiet"),
+    False: Word("◇", "same", "other answer"),
+}
+
 STATES = {
     "done": Word("✓", "ok", "done", "better"),
     "reused": Word("↻", "again", "reused"),
@@ -79,6 +84,19 @@ LEVELS = {
 
 UNCHECKED = Word("–", "none", "not checked", "quiet")  # a level that its run did not come to
 LEVEL_NAMES = {"V0": "schema", "V1": "inputs", "V2": "environment", "V3": "artifact", "V4": "behaviour", "V5": "speed"}
+BETWEEN = {  # of two runs: the second against the first
+    "faster": Word("▲", "up", "higher speed-up", "better"),
+    "slower": Word("▼", "down", "lower speed-up", "worse"),
+    "overlap": Word("◇", "same", "intervals overlap"),
+    "apart": Word("≠", "note", "intervals apart"),
+}
+
+CHANGES = {
+    "changed": Word("→", "go", "changed"),
+    "added": Word("+", "base", "added"),
+    "removed": Word("–", "none", "removed"),
+    "reordered": Word("↻", "again", "reordered"),
+}
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
            "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
@@ -100,6 +118,11 @@ def level_name(level: str) -> str:
 def verified(failed: str | None) -> str:
     """What a verification came to; `failed`: the level that failed first."""
     return f"not reproduced, {level_name(failed)} fails" if failed else "every promise that can be checked here holds"
+
+
+def between(token: str) -> Word:
+    """The word for what two runs say of one recipe."""
+    return BETWEEN.get(token) or word(token)
 
 
 def failed_at(stage: str | None) -> Word:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
+from workbench.errors import RequestError, WorkbenchError
 from workbench.isolate import Channel
 from workbench.plugin import (
     Answers,
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 Job = dict[str, Any]
 SAMPLES = 4
 RANKED = 32  # examples that rank operators
+POLITE = 10  # niceness of what nobody measures: a measurement that goes on shall hardly feel it
+FEWEST_CALLS, MOST_CALLS, CALLS_SECONDS = 3, 9, 1.0  # timed for a person's own input
 ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
 
 
@@ -223,6 +228,67 @@ def park_processor(job: Job, channel: Channel) -> None:
             process(row)
             taken.append(time.perf_counter() - start)
         channel.answer({"latency": taken})
+
+
+# ---- one input of a person's own ----------------------------------------------------------------
+
+
+def park_own(job: Job, channel: Channel) -> None:
+    """The model's processor, parked: {"row", "files": fields whose value is a path, "into"} -> {"card", "truncated",
+    "max_length", "timed": what one timed call gets done, in words}."""
+    os.nice(POLITE)
+    task, model = catalog.task(job["task"]), Path(job["model"])
+    facts = inputs.load_facts(Path(job["inputs"])) if job["inputs"] else {}
+
+    def prepare_own(asked: Job) -> dict[str, Any]:
+        row = {name: Path(value) if name in asked["files"] else value for name, value in asked["row"].items()}
+        prepared = task.prepare_own(row, model, facts)
+        inputs.save(prepared, Path(asked["into"]))
+        point = task.points(prepared, [0], [1], [])[0]
+        return {"card": prepared.cards[0], "truncated": prepared.facts.get("truncated") or 0,
+                "max_length": prepared.facts.get("max_length"),
+                "timed": f"{point.units:.3g} {point.rate_unit}" if point.units > 1 else ""}  # fmt: skip
+
+    _serve(prepare_own, channel)
+
+
+def park_replies(job: Job, channel: Channel) -> None:
+    """Variants of one backend, asked one after another: what `_open` takes, "name", "keep": whether it stays open, and
+    "inputs": where the prepared input lies, or None for opening only -> {} or {"reply", "seconds": of each call}."""
+    os.nice(POLITE)
+    task = catalog.task(job["task"])
+    opened: dict[str, Session] = {}
+
+    def reply(asked: Job) -> dict[str, Any]:
+        session = opened.pop(asked["name"], None) or _open(asked)
+        said = {} if asked["inputs"] is None else _replied(task, session, inputs.load(Path(asked["inputs"])))
+        if asked["keep"]:
+            opened[asked["name"]] = session
+        else:
+            session.close()
+        return said
+
+    _serve(reply, channel)
+
+
+def _replied(task: Task, session: Session, prepared: Prepared) -> dict[str, Any]:
+    said = task.reply(session, prepared)
+    batch, taken = task.collate(prepared, [0]), list[float]()
+    task.time(session, batch)  # warm by now
+    while len(taken) < FEWEST_CALLS or (len(taken) < MOST_CALLS and sum(taken) < CALLS_SECONDS):
+        taken.append(task.time(session, batch)["latency"])
+    return {"reply": asdict(said), "seconds": taken}
+
+
+def _serve(function: Callable[[Job], dict[str, Any]], channel: Channel) -> None:
+    """Answer every message until the parent ends; what is wrong with one, in words, does not end the worker."""
+    while True:
+        asked = channel.receive()
+        try:
+            channel.answer(function(asked))
+        except WorkbenchError as error:
+            channel.answer({"problem": {"what": error.what, "why": error.why, "fix": error.fix},
+                            "request": isinstance(error, RequestError)})  # fmt: skip
 
 
 # ---- on disk ------------------------------------------------------------------------------------

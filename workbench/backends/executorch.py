@@ -36,6 +36,13 @@ class ExecuTorch(plugin.Backend):
             raise RequestError(f"ExecuTorch has no device {device} here.", "Its programs for others run there only.")
         return ExecuTorchSession(model_file(folder), threads)
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        name = model_file(folder).name
+        return (
+            "from executorch.runtime import Runtime\n\n"
+            f'model = Runtime.get().load_program(f"{{folder}}/{name}").load_method("forward")\n'
+        )
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """Operators inside XNNPACK are called XNN…; the others run by portable kernels, which are slow."""
         program = read_pte(model_file(folder))

@@ -113,6 +113,13 @@ class OnnxRuntime(plugin.Backend):
             raise RequestError(f"ONNX Runtime has no device {device} here.", why, remedy)
         return OnnxSession(folder, device, threads, options)
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        name = model_file(folder).name
+        return (
+            "import onnxruntime\n\n"
+            f'model = onnxruntime.InferenceSession(f"{{folder}}/{name}", providers=["CPUExecutionProvider"])\n'
+        )
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file, and in what the runtime makes of it on a CPU (`optimized`, where Q/DQ pairs that are
         still there stayed unfused)."""

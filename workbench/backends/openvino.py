@@ -74,6 +74,10 @@ class OpenVINO(plugin.Backend):
             raise RequestError(f"OpenVINO has no device {device} here.", why)
         return OpenVINOSession(folder, device, threads, options)
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        name = model_file(folder).name
+        return f'import openvino\n\nmodel = openvino.Core().compile_model(f"{{folder}}/{name}", "CPU")\n'
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """What is in the file. A FakeQuantize stands for a pair of quantize and dequantize."""
         graph = read_ir(model_file(folder))

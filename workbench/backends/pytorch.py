@@ -80,6 +80,12 @@ class PyTorch(plugin.Backend):
             raise RequestError(f"PyTorch has no device {device} here.", why)
         return PyTorchSession(folder, device, threads, options)
 
+    def opening(self, folder: Path, auto_class: str) -> str:
+        """Weights in 4 bits lie in an order that this processor's kernel cannot read: see `pack_for_cpu`."""
+        if torch_weights.is_four_bits(folder):
+            return ""
+        return f"from transformers import {auto_class}\n\nmodel = {auto_class}.from_pretrained(folder)\n"
+
     def audit(self, folder: Path) -> dict[str, Any]:
         """Modules by type, from an empty model built after config.json, and {dtype: bytes} of the file."""
         sizes: Counter[str] = Counter()

@@ -45,6 +45,12 @@ def _packed(weight: Any) -> Any:
     return Int4OpaqueTensor(ordered, scales, list(weight.block_size), weight.shape)
 
 
+def is_four_bits(folder: Path) -> bool:
+    """Whether config.json says that torchao wrote the file in INT4."""
+    said = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config") or {}
+    return said.get("quant_method") == "torchao" and "Int4" in json.dumps(said.get("quant_type", {}))
+
+
 def coverage_of_file(folder: Path, names: list[str], linears: int) -> dict[str, Any]:
     """{"coverage": {"Linear": {"quantized", "total", "weights"}}} where config.json says that torchao wrote the file;
     `names` are those of its tensors."""

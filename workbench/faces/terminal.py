@@ -578,6 +578,23 @@ def backends_(json_: Json = False) -> None:
     _list("backends", bench.backends(), json_)
 
 
+@app.command("app")
+def app_(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: the first free one from 7860 on.")] = None,
+) -> None:
+    """Open the web page: choose, run, compare, take it with you."""
+    from workbench import environment
+    from workbench.errors import RequestError
+
+    if environment.missing(("gradio",)):
+        what = "The web page needs gradio, which is not installed."
+        raise RequestError(what, "", "Run `pip install optimization-workbench[web]`.")
+    from workbench.faces import web
+
+    web.launch(host, port, shared=host not in ("127.0.0.1", "localhost", "::1") or None)
+
+
 def _list(kind: str, found: Any, json_: bool) -> None:
     if json_:
         _print_json(found)

@@ -1,4 +1,5 @@
-"""Models and data in: found without their weights, fetched whole, checked by hash. Nothing here imports torch."""
+"""Models and data in: found without their weights, fetched whole, checked by hash; and models out, whole or not at all.
+Nothing here imports torch."""
 
 from workbench.hub.client import RemoteFile, Token, endpoint
 from workbench.hub.columns import Fields, find_columns, row_id

@@ -14,6 +14,7 @@ from workbench.errors import RequestError
 from workbench.hub.models import inside
 
 MEDIA = ("image", "audio", "mask")
+TEXTS = ("text", "text1", "text2", "question", "context")
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,22 @@ def make_row(
         if key in MEDIA and (key in inputs or row[key] is not None):
             row[key] = _media(row[key], folder, f"{where}, column `{mapping[key]}`")
         elif key in inputs:
-            _check_input(row[key], f"{where} has", mapping[key])
+            _check_input(row[key], f"{where} has", mapping[key], key in TEXTS)
     try:
         return {"id": row_id({key: row[key] for key in inputs}), **row}
     except (ValueError, TypeError) as error:  # half a surrogate pair, not-a-number inside a list, nested bytes
         raise RequestError(f"{where} holds what is no text.", f"{error}.", "Correct or remove the row.") from error
 
 
-def _check_input(value: Any, where: str, column: str) -> None:
+def _check_input(value: Any, where: str, column: str, is_text: bool) -> None:
     if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
         raise RequestError(
             f"{where} an empty `{column}`.", "A model cannot be asked about nothing.", "Fill it in or remove the row."
         )
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) or (is_text and not isinstance(value, str)):
+        kind = "a number" if isinstance(value, int | float) else "no text"
         raise RequestError(
-            f"{where} a number in `{column}`.", "A text is wanted there.", "Name another column with --fields."
+            f"{where} {kind} in `{column}`.", "A text is wanted there.", "Name another column with --fields."
         )
 
 

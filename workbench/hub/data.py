@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from workbench.hub.tables import PICTURES, SOUNDS, TABLES, Table, open_table, to
 REFERENCE = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(:(?P<config>[^@\[\]:]+))?(@(?P<revision>[^\[\]@]+))?")
 MAX_ROWS = 200_000
 MAX_BYTES = 1_000_000_000
+Wrong = Callable[[str, int, RequestError], None]  # table, row, what is wrong with it
 TRAIN = {"starter": "calibration", "hub": "train", "local": "train"}
 
 
@@ -241,28 +242,41 @@ def _that_fit(info: DataInfo, max_bytes: int) -> list[RemoteFile]:
     return chosen
 
 
+def open_tables(info: DataInfo, *, into: Path | None = None, max_bytes: int = MAX_BYTES) -> list[Table]:
+    """The tables of the split as they are. Raises RequestError for what is too large or broken."""
+    return [open_table(path, max_bytes, info.separator) for path in _paths(info, into, max_bytes)]
+
+
 def read_rows(info: DataInfo, fields: Fields, *, into: Path | None = None, max_rows: int = MAX_ROWS,
-              max_bytes: int = MAX_BYTES) -> Data:  # fmt: skip
+              max_bytes: int = MAX_BYTES, wrong: Wrong | None = None) -> Data:  # fmt: skip
     """The rows of the split in the task's fields. `into` is where `fetch_data` put a Hub data set.
 
     Raises RequestError for a table that is broken, has no rows, more than `max_rows` (a Hub split is cut
-    there, with a warning), no input column, or a row whose input is empty (named by its number).
+    there, with a warning), no input column, or a row whose input is empty (named by its number). With `wrong`,
+    such a row is told to it and left out.
     """
-    tables = [open_table(path, max_bytes, info.separator) for path in _paths(info, into, max_bytes)]
+    tables = open_tables(info, into=into, max_bytes=max_bytes)
     mapping = find_columns(tables[0].columns, fields, tables[0].name)
     alternatives = [set(names) for names in fields.inputs if set(names) <= set(mapping)]
     inputs = max(alternatives, key=len)
     rows: list[dict[str, Any]] = []
     warnings: list[str] = []
-    for raw, table, number in _numbered(tables, mapping):
-        if len(rows) == max_rows:
+    seen = 0
+    for seen, (raw, table, number) in enumerate(_numbered(tables, mapping), 1):
+        if seen > max_rows:
             if info.kind != "hub":
                 raise too_many(table.name, max_rows)
             warnings.append(f"Only the first {max_rows:,} rows of {info.id} ({info.split}) are used.")
             break
-        row = make_row(raw, mapping, inputs, table.folder, f"Row {number} of {table.name}")
-        rows.append(row | {"row": number})
-    if not rows:
+        try:
+            row = make_row(raw, mapping, inputs, table.folder, f"Row {number} of {table.name}")
+        except RequestError as error:
+            if wrong is None:
+                raise
+            wrong(table.name, number, error)
+        else:
+            rows.append(row | {"row": number})
+    if not seen:
         raise RequestError(f"{info.id} has no rows.", "There is only a header.", "Give data with rows.")
     return _data(info, mapping, rows, fields, warnings, tables[0])
 

@@ -12,6 +12,7 @@ from workbench.hub.client import RemoteFile
 from workbench.hub.columns import Fields
 from workbench.hub.data import Data, DataInfo, fetch_data, find_data, read_rows
 from workbench.hub.models import ModelInfo, fetch_model, find_model, search_models
+from workbench.hub.pushing import Outgoing, push_files
 from workbench.hub.rows import Split, ids_sha256, save_rows, select, split_calibration
 from workbench.hub.tasks import infer_task, task_by_optimum
 
@@ -116,7 +117,8 @@ def _described(data: Data) -> dict[str, Any]:
 def _read(info: DataInfo, fields: Fields, into: Path, progress: Callable[[float, float, str], None],
           rows: int | None = None) -> Data:  # fmt: skip
     fetch_data(info, into, progress)
-    return read_rows(info, fields, into=into, **({"max_rows": rows} if rows and info.kind == "hub" else {}))
+    bound: dict[str, Any] = {"max_rows": rows} if rows and info.kind == "hub" else {}
+    return read_rows(info, fields, into=into, **bound)
 
 
 def _path(text: str | None) -> Path | None:
@@ -126,3 +128,14 @@ def _path(text: str | None) -> Path | None:
 def search(job: Job, channel: isolate.Channel) -> list[dict[str, Any]]:
     """Models on the Hub for job["query"], as plain data."""
     return [asdict(one) for one in search_models(job["query"], job["task"], job["limit"])]
+
+
+def push(job: Job, channel: isolate.Channel) -> dict[str, Any]:
+    """One commit of job["files"] into job["repo_id"]. The token comes in the job, which is kept nowhere, or is the one
+    this person logged in with."""
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # its warnings hold addresses that whoever has them may write to for a while
+    files = [Outgoing(Path(one["at"]), one["path"], one["sha256"], one["bytes"]) for one in job["files"]]
+    how = {name: job[name] for name in ("token", "private", "pull_request")}
+    return push_files(job["repo_id"], files, job["title"], job["description"], progress=channel.progress, **how)

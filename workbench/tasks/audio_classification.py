@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ class AudioClassification(Heard, Classification):
         checked = super().check(rows, config)
         check_sounds(checked)
         return checked
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        check_sounds([row])
+        return self.prepare([row], model)
 
     def processor(self, model: Path) -> Sounds:
         return Sounds(model)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
-from workbench.plugin import Answers, Batch, Prepared
+from workbench.plugin import Answers, Batch, Prepared, Session
+from workbench.reply import Reply
 from workbench.tasks.one_call import enough
 from workbench.tasks.tokenizer import SHOWN, Texts, Tokenizer, arrays, columns
+from workbench.tasks.writing import Spelling
 
 if TYPE_CHECKING:
     import numpy as np
 
+LIKELIEST = 5  # tokens that are told of a person's own text
 TOP_1 = Metric("top_1", binary=True)
 
 
@@ -35,6 +38,7 @@ class FillMask(Texts):
     target = None
     metrics = (TOP_1,)
     default_data = "starter:sentiment"
+    form: ClassVar[Mapping[str, str]] = {"text": "Text with one mask"}
 
     def processor(self, model: Path) -> Masked:
         return Masked(model)
@@ -55,6 +59,28 @@ class FillMask(Texts):
             cards=[masked.card(example, label) for example, label in zip(examples, labels, strict=True)],
             facts={**masked.facts(), "masked": "one token a text, chosen by the row's id"},
         )
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        """The person says where the mask is. Raises RequestError for a text without one, or with several."""
+        masked = self.processor(model)
+        example = masked.own(row)
+        return Prepared(
+            tensors=columns([example]), padding=masked.padding(example), labels=None, ids=[row["id"]],
+            cards=[{"text": row["text"][:SHOWN], "label": None}], facts=masked.facts(),
+            shared=Spelling.of(model).shared(),
+        )  # fmt: skip
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        """The likeliest tokens with their probabilities."""
+        import numpy as np
+
+        batch = self.collate(prepared, [0])
+        logits = self.answer(session, batch)["logits"][0, batch["masked_at"][0, 0]].astype(np.float64)
+        odds = np.exp(logits - logits.max())
+        best = np.argsort(-logits, kind="stable")[:LIKELIEST]
+        words = Spelling.among(prepared.shared).texts(best[:, None], special=True)
+        scores = tuple(zip(words, (odds[best] / odds.sum()).tolist(), strict=True))
+        return Reply(words[0], scores, int(best[0]))
 
     def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
         """`logits` [n, length, vocabulary] -> token ids; no scores, they would be as many as the vocabulary."""
@@ -92,6 +118,18 @@ class Masked(Tokenizer):
         place, label = (self._asked if asked else self._chosen)(row, found["input_ids"])
         found["input_ids"][place] = self._tokenizer.mask_token_id
         return found | {"masked_at": np.array([place]), "label": np.array([label])}
+
+    def own(self, row: dict[str, Any]) -> Batch:
+        """A text that holds its mask, and no label."""
+        found = arrays(self.encoded(row["text"]))
+        places = (found["input_ids"] == self._tokenizer.mask_token_id).nonzero()[0]
+        if len(places) != 1:
+            raise RequestError(
+                f"The text has {len(places)} masks.",
+                "One is asked for, before the model's limit.",
+                f"Write {self._tokenizer.mask_token} where the word is missing.",
+            )
+        return found | {"masked_at": places}
 
     def padding(self, example: Batch) -> dict[str, float]:
         return super().padding({name: value for name, value in example.items() if name != "masked_at"})

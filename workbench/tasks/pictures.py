@@ -15,6 +15,7 @@ from workbench.plugin import Batch
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000")  # none that starts a program
 LARGEST = 50_000_000  # pixels; larger pictures are refused before they are unpacked
 
 
@@ -52,7 +53,10 @@ def opened(row: dict[str, Any], field: str) -> Image:
     from PIL import Image
 
     source = row[field]
-    image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error).split(",")[0]) from error
     if image.width * image.height > LARGEST:
         raise ValueError(f"it has {image.width} x {image.height} pixels")
     return image
@@ -61,12 +65,17 @@ def opened(row: dict[str, Any], field: str) -> Image:
 @contextmanager
 def readable(row: dict[str, Any], noun: str) -> Iterator[None]:
     """What goes wrong with a file in here becomes a RequestError that names the row."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         yield
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         which = f" of row {row['row']}" if "row" in row else ""
+        unknown = isinstance(error, UnidentifiedImageError)
         raise RequestError(
-            f"The {noun}{which} cannot be read.", f"{error}.", "Remove the row or mend the file."
+            f"The {noun}{which} cannot be read.",
+            "It is no picture, or none of a known format." if unknown and not which else f"{error}.",
+            "Remove the row or mend the file." if which else "Give a PNG, JPEG or WebP file.",
         ) from error
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
-from workbench.plugin import Answers, Batch, Prepared
+from workbench.plugin import Answers, Batch, Prepared, Session
+from workbench.reply import Reply
 from workbench.tasks.one_call import enough, labelled
 from workbench.tasks.tokenizer import SHOWN, Texts, Tokenizer, arrays, columns
 
@@ -50,6 +52,7 @@ class QuestionAnswering(Texts):
     target = "answers"
     metrics = (EXACT_MATCH, F1)
     default_data = "starter:sentiment"
+    form: ClassVar[Mapping[str, str]] = {"question": "Question", "context": "Text that holds the answer"}
 
     def processor(self, model: Path) -> Questions:
         return Questions(model)
@@ -80,6 +83,15 @@ class QuestionAnswering(Texts):
             cards=[_card(row) for row in rows],
             facts={"normalizer": NORMALIZER, "unanswered": unanswered, **questions.facts()},
         )
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        """That there is no answer may be said where the run's data had such questions."""
+        prepared = self.prepare([row], model)
+        return replace(prepared, facts=prepared.facts | {"unanswered": facts.get("unanswered", 0)})
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        said = super().reply(session, prepared)
+        return said if said.answer else replace(said, answer="no answer")
 
     def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
         import numpy as np
@@ -143,7 +155,7 @@ def _too_long(row: dict[str, Any], count: int, limit: int) -> RequestError:
     return RequestError(
         f"The question{which} has {count} tokens.",
         f"The model takes {limit} for question and context together.",
-        "Shorten it or remove the row.",
+        "Shorten it or remove the row." if which else "Shorten it.",
     )
 
 
@@ -189,8 +201,6 @@ def _texts(value: Any, row: int) -> list[str]:
 
 
 def _without_contexts(prepared: Prepared) -> Prepared:
-    from dataclasses import replace
-
     return replace(prepared, tensors={name: each for name, each in prepared.tensors.items() if name != "context"})
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
-from workbench.plugin import Answers, Batch, Point, Prepared
+from workbench.plugin import Answers, Batch, Point, Prepared, Session
+from workbench.reply import Reply
 from workbench.tasks.feature_extraction import FeatureExtraction, in_sentences
 from workbench.tasks.heads import SPEARMAN, numbered
 from workbench.tasks.one_call import enough, labelled
@@ -38,6 +39,7 @@ class SentenceSimilarity(FeatureExtraction):
     inputs = (("text1", "text2"), ("text",))
     target = "score"
     metrics = (SPEARMAN,)
+    form: ClassVar[Mapping[str, str]] = {"text1": "First text", "text2": "Second text"}
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         enough(rows)
@@ -83,6 +85,15 @@ class SentenceSimilarity(FeatureExtraction):
         norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         cosine = (first * second).sum(axis=1) / norms.clip(1e-12)
         return {"spearman": np.stack([np.asarray(labels, dtype=np.float64), cosine], axis=1)}
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        """The cosine of the two vectors."""
+        import numpy as np
+
+        said = super().reply(session, prepared)
+        first, second = np.split(np.asarray(said.vector), 2)
+        norms = np.linalg.norm(first) * np.linalg.norm(second)
+        return replace(said, answer=f"cosine {float(first @ second / norms.clip(1e-12)):.3f}")
 
     def points(
         self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]

@@ -89,9 +89,9 @@ def check_sounds(rows: Iterable[dict[str, Any]], most: float = MOST) -> None:
             raise _unreadable(row, error) from error
         if not 0 < info.duration <= most:
             raise RequestError(
-                f"The sound of row {row['row']} has {info.duration:,.1f} s.",
+                f"The sound{_which(row)} has {info.duration:,.1f} s.",
                 f"A model hears all of it in one call, which takes up to {most:.0f} s.",
-                "Cut it into pieces, or remove the row.",
+                "Cut it into pieces, or remove the row." if _which(row) else "Give a shorter one.",
             )
 
 
@@ -110,8 +110,11 @@ def _file(source: Any) -> Any:
 
 
 def _unreadable(row: dict[str, Any], error: Exception) -> RequestError:
-    which = f" of row {row['row']}" if "row" in row else ""
+    which = _which(row)
     said = str(getattr(error, "error_string", "") or error).rstrip(".")
-    return RequestError(
-        f"The sound{which} cannot be read.", f"{said}.", "Give WAV, FLAC, OGG or MP3, or remove the row."
-    )
+    instead = "Give WAV, FLAC, OGG or MP3" + (", or remove the row." if which else ".")
+    return RequestError(f"The sound{which} cannot be read.", f"{said}.", instead)
+
+
+def _which(row: dict[str, Any]) -> str:
+    return f" of row {row['row']}" if "row" in row else ""

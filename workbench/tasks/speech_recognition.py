@@ -69,11 +69,19 @@ class SpeechRecognition(Heard):
                     "Nothing is left of it without punctuation, and errors are counted by the word.",
                     "Write down what is said, or remove the row.",
                 )
-        check_sounds(rows, PIECE if Writes in self.asks_for(config) else MOST)
+        check_sounds(rows, self._most(config))
         return rows
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        check_sounds([row], self._most(_config(model)))
+        return self.prepare([row], model)
 
     def processor(self, model: Path) -> Sounds:
         return Sounds(model)
+
+    def _most(self, config: Mapping[str, Any]) -> float:
+        """Seconds of a sound."""
+        return PIECE if Writes in self.asks_for(config) else MOST
 
     def prepare(self, rows: list[dict[str, Any]], model: Path) -> Prepared:
         import numpy as np

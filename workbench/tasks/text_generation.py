@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.generation import left_padded
 from workbench.measurement import Metric
 from workbench.plugin import Answers, Batch, Point, Prepared, Session, Writes
+from workbench.reply import Reply
 from workbench.tasks.one_call import OneCall, enough
 from workbench.tasks.tokenizer import UNLIMITED, Tokenizer
-from workbench.tasks.writing import WRITTEN, seconds_of, writer, writing_points
+from workbench.tasks.writing import SPELLING, WRITTEN, Spelling, seconds_of, writer, writing_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +44,7 @@ class TextGeneration(OneCall):
     asks = (Writes,)
     rows = DISTRIBUTIONS
     default_data = "starter:sentiment"
+    form: ClassVar[Mapping[str, str]] = {"text": "Prompt"}
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         enough(rows)
@@ -67,6 +70,17 @@ class TextGeneration(OneCall):
             cards=[{"text": row["text"][:1000], "label": None} for row in rows],
             facts=tokenizer.facts(),
         )
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        return replace(self.prepare([row], model), shared=Spelling.of(model).shared())
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        """How the whole prompt goes on."""
+        batch = self.collate(prepared, [0])
+        prompt = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        tokens = writer(session).write(prompt, WRITTEN).tokens
+        said = Spelling(prepared.shared[SPELLING].tobytes()).texts(tokens)[0]
+        return Reply(said, same=tokens[0].tolist())
 
     def collate(self, prepared: Prepared, indices: Sequence[int]) -> Batch:
         """Padded on the left: a text must end where the next token begins."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.measurement import Metric
-from workbench.plugin import Answers, Batch, Prepared
+from workbench.plugin import Answers, Batch, Prepared, Session
+from workbench.reply import Reply
 from workbench.tasks.classification import classes_of, label_id, label_ids, one_class
 from workbench.tasks.entities import counted, entities, is_scheme
 from workbench.tasks.one_call import enough, labelled, listed
@@ -41,6 +43,7 @@ class TokenClassification(Texts):
     target = "tags"
     metrics = (ENTITY_F1, TOKEN_ACCURACY)
     default_data = "starter:sentiment"
+    form: ClassVar[Mapping[str, str]] = {"tokens": "Text"}
 
     def processor(self, model: Path) -> Words:
         return Words(model)
@@ -71,6 +74,18 @@ class TokenClassification(Texts):
             cards=[{"text": " ".join(words_of(row))[:SHOWN], "label": _in_words(row, scheme)} for row in rows],
             facts={"classes": classes, **words.facts()},
         )
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        prepared = self.prepare([row], model)
+        return replace(prepared, facts=prepared.facts | {"words": words_of(row)})
+
+    def reply(self, session: Session, prepared: Prepared) -> Reply:
+        """The entities; where the tags have no scheme of these, every word with its tag."""
+        said, facts = super().reply(session, prepared), prepared.facts
+        words, tags = facts["words"][: len(said.same)], said.same
+        if is_scheme(set(facts["classes"])):
+            return replace(said, answer=_in_words({"tokens": words, "tags": tags}, scheme=True) or "none")
+        return replace(said, answer=", ".join(f"{word} ({tag})" for word, tag in zip(words, tags, strict=True)))
 
     def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
         """`logits` [n, length, classes] -> class names at the tokens that begin a word; no scores."""

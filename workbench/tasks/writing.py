@@ -56,9 +56,10 @@ class Spelling:
 
         return {SPELLING: np.frombuffer(self.file, dtype=np.uint8)}
 
-    def texts(self, tokens: np.ndarray) -> list[str]:
-        """Token ids [n, length] as texts, without the tokens that stand for none."""
-        return [str(text).strip() for text in _tokenizer(self.file).decode_batch(tokens.tolist())]
+    def texts(self, tokens: np.ndarray, special: bool = False) -> list[str]:
+        """Token ids [n, length] as texts; the tokens that stand for none by their names, or left out."""
+        said = _tokenizer(self.file).decode_batch(tokens.tolist(), skip_special_tokens=not special)
+        return [str(text).strip() for text in said]
 
 
 @functools.lru_cache(maxsize=1)

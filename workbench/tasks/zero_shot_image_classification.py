@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import RequestError
 from workbench.plugin import Answers, Batch, Prepared
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PROMPT = "a photo of a {}"
+MOST_CANDIDATES = 50  # that a person may name
 EVERYDAY = ("animal", "building", "garment", "landscape", "meal", "person", "plant", "tool", "toy", "vehicle")
 WHOLE_LENGTH = ("siglip",)  # trained on prompts filled up to the whole length, without a mask
 
@@ -35,6 +37,7 @@ class ZeroShotImageClassification(ImageClassification):
     summary = "Which of the class names in the data fits an image best."
     auto_class = "AutoModelForZeroShotImageClassification"
     by_name = True
+    form: ClassVar[Mapping[str, str]] = {"image": "Picture", "candidates": "Candidates, between commas"}
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         enough(rows)
@@ -50,17 +53,33 @@ class ZeroShotImageClassification(ImageClassification):
         return checked
 
     def prepare(self, rows: list[dict[str, Any]], model: Path) -> Prepared:
-        pictures = self.processor(model)
         known = rows[0].get("label") is not None
         classes = sorted({row["label"] for row in rows}) if known else list(EVERYDAY)
         numbered = [{**row, "label": classes.index(row["label"])} if known else row for row in rows]
+        return self._held_against(classes, numbered, model)
+
+    def prepare_own(self, row: dict[str, Any], model: Path, facts: Mapping[str, Any]) -> Prepared:
+        """Held against the candidates that the person names, else those of the run."""
+        named = [name.strip() for name in re.split(r"[,\n]", row.get("candidates") or "")]
+        classes = [name for name in dict.fromkeys(named) if name] or list(facts.get("classes") or ())
+        if not 1 < len(classes) <= MOST_CANDIDATES:
+            raise RequestError(
+                f"There {'is one candidate' if len(classes) == 1 else f'are {len(classes)} candidates'}.",
+                f"A picture is held against 2 to {MOST_CANDIDATES} of them.",
+                "Write them between commas.",
+            )
+        return self._held_against(classes, [row], model)
+
+    def _held_against(self, classes: list[str], rows: list[dict[str, Any]], model: Path) -> Prepared:
+        """Labels of the rows are numbers of classes."""
+        pictures = self.processor(model)
         examples = [pictures(row) for row in rows]
         return Prepared(
             tensors={name: [example[name] for example in examples] for name in examples[0]},
             padding={},
-            labels=[row["label"] for row in numbered] if known else None,
+            labels=None if rows[0].get("label") is None else [row["label"] for row in rows],
             ids=[row["id"] for row in rows],
-            cards=[picture_card(row, classes) for row in numbered],
+            cards=[picture_card(row, classes) for row in rows],
             facts={"classes": classes, "prompt": PROMPT, **pictures.facts()},
             shared=prompts([PROMPT.format(name) for name in classes], model),
         )

@@ -115,7 +115,7 @@ class Trying:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
         if broken := self.here.do(f"predict-{self.plan.baseline.name}"):
             raise WorkbenchError("The baseline could not answer.", broken.what, broken.fix)
-        self.base = outcome.predictions_of(self.plan, self.store, self.plan.baseline)
+        self.base = outcome.predictions(self.plan, self.store, self.plan.baseline)
         assert self.base is not None
         self.trial = sequential.trial(self.base, self.goal, self.plan.request.data_seed)
 

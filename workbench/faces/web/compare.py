@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench import bench
 from workbench.errors import WorkbenchError
-from workbench.faces.web.parts import html
+from workbench.faces.web import own_input
+from workbench.faces.web.around import Desk
+from workbench.faces.web.parts import html, part
 from workbench.faces.web.parts.problem import problem
 from workbench.report.html import body
 from workbench.store import RunRecord, Store
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 FIRST = Path(__file__).parent / "first"  # report.json and details.json of the starter, shipped with the package
 
@@ -46,14 +45,18 @@ def rows(record: RunRecord | None, store: Store) -> list[str]:
     return [row["name"] for row in report["rows"] if row["status"] == "ok"]
 
 
-def build() -> dict[str, gr.components.Component]:
-
-    return {
-        "screen": html(
-            shown(None, Store()),
-            js_on_load=LIVELY,
-        )
-    }
-
-
 LIVELY = "const live = () => window.workbench?.enliven?.(element); live(); watch('value', live);"
+
+
+def build(store: Store) -> dict[str, Any]:
+    return {"screen": html(shown(None, store), js_on_load=LIVELY), "own": own_input.build()}
+
+
+def offered(compared: dict[str, Any]) -> list[Any]:
+    """The components that `offer` gives the values of."""
+    return [compared["screen"], *own_input.offered(compared["own"])]
+
+
+def offer(record: RunRecord | None, desk: Desk) -> tuple[Any, ...]:
+    """The screen for a run; for none the comparison that comes with the workbench."""
+    return part(shown(record, desk.store)), *own_input.offer(record.id if record else None, desk)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.report.html import script, stylesheet
-from workbench.report.tokens import COLOURS, MONO, SANS
+from workbench.report.tokens import COLOURS, MONO, SANS, themes
 
 if TYPE_CHECKING:
     from gradio.themes import Base
@@ -41,7 +41,7 @@ def theme() -> Base:
     """Gradio's base theme in the tokens of report/tokens.py; system fonts, so that nothing is fetched."""
     import gradio as gr
 
-    fonts = {"font": [SANS], "font_mono": [MONO]}
+    fonts: dict[str, Any] = {"font": [SANS], "font_mono": [MONO]}
     base = gr.themes.Base(text_size=gr.themes.sizes.text_md, radius_size=gr.themes.sizes.radius_sm, **fonts)
     known = inspect.signature(base.set).parameters
     said: dict[str, Any] = dict(PLAIN)
@@ -54,7 +54,7 @@ def theme() -> Base:
 @cache
 def css() -> str:
     """Tokens and parts of the report, then what only this page has."""
-    return stylesheet() + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return themes(".gradio-container") + stylesheet() + (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 @cache

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.faces.board import Board
-from workbench.faces.web.parts import html, levels, stepper
+from workbench.faces.web.around import ALIVE, QUIET, Desk, Shared, told
+from workbench.faces.web.parts import html, levels, part, stepper
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
 from workbench.store import RunRecord
 
 if TYPE_CHECKING:
-    import gradio as gr
+    from gradio.components import Component
 
 EMPTY = (
-    '<p class="empty">Nothing runs. Choose a model and press Run: the work goes on outside this page, which may be '
-    "closed, reloaded or opened elsewhere by its link.</p>"
+    '<h1 class="hidden">Run</h1><p class="empty">Nothing runs. Choose a model and press Run: the work goes on outside '
+    "this page, which may be closed, reloaded or opened elsewhere by its link.</p>"
 )
-ALIVE = levels.ALIVE
 
 
 def shown(record: RunRecord | None, visitor: str, visitors: Visitors, watching: Watching) -> str:
@@ -50,7 +51,7 @@ def _body(record: RunRecord, board: Board, variants: tuple[str, ...]) -> str:
 
 def headline(record: RunRecord, board: Board, place: int = 0) -> str:
     """The first line, by the run's kind."""
-    return (stepper if record.compares else levels).headline(board, place)
+    return stepper.headline(board, place) if record.compares else levels.headline(board, place)
 
 
 def title(record: RunRecord | None, watching: Watching) -> str:
@@ -62,7 +63,10 @@ def title(record: RunRecord | None, watching: Watching) -> str:
     return f"{stepper.share(board):.0%}" if record.status in ALIVE else headline(record, board)
 
 
-def build() -> dict[str, gr.components.Component]:
+# ---- the screen ---------------------------------------------------------------------------------
+
+
+def build() -> dict[str, Any]:
     import gradio as gr
 
     screen = html(EMPTY)
@@ -71,3 +75,52 @@ def build() -> dict[str, gr.components.Component]:
         resume = gr.Button("Resume", visible=False)
         link = gr.Button("Copy link")
     return {"screen": screen, "cancel": cancel, "resume": resume, "link": link}
+
+
+def state(shared: Shared, running: dict[str, Any]) -> list[Component]:
+    """The components that `looker` gives the values of."""
+    return [running["screen"], running["cancel"], running["resume"], shared.timer, shared.title]
+
+
+def looker(desk: Desk) -> Callable[[str, str], tuple[Any, ...]]:
+    """A function of (run, visitor) that gives what the screen shows now."""
+    import gradio as gr
+
+    def look(run: str, who: str) -> tuple[Any, ...]:
+        record = desk.record(run, who)
+        alive = record is not None and record.status in ALIVE
+        over = record is not None and record.status in ("failed", "cancelled", "stopped")
+        markup = part(shown(record, who, desk.visitors, desk.watching))
+        return (markup, gr.update(visible=alive), gr.update(visible=over), gr.Timer(active=alive),
+                title(record, desk.watching))  # fmt: skip
+
+    return look
+
+
+def wire(
+    desk: Desk, shared: Shared, running: dict[str, Any], look: Callable[[str, str], tuple[Any, ...]],
+    ended: Callable[[str, str], tuple[Any, ...]], others: Sequence[Component],
+) -> None:  # fmt: skip
+    """`ended` gives the values of `others`, the screens that show a result, once there is one."""
+    import gradio as gr
+
+    def tick(run: str, who: str) -> tuple[Any, ...]:
+        done = desk.finished(run, who) is not None
+        rest = ended(run, who) if done else tuple(gr.skip() for _ in others)
+        return (*look(run, who), *rest, gr.Tabs(selected="compare") if done else gr.skip())
+
+    def stop(run: str, who: str) -> tuple[Any, ...]:
+        with told():
+            desk.cancel(run, who)
+        return look(run, who)
+
+    def again(run: str, who: str) -> tuple[Any, ...]:
+        with told():
+            desk.resume(run, who)
+        return look(run, who)
+
+    asked, drawn = [shared.current, shared.visitor], state(shared, running)
+    shared.timer.tick(tick, asked, [*drawn, *others, shared.tabs], **QUIET)
+    running["cancel"].click(stop, asked, drawn, **QUIET)
+    running["resume"].click(again, asked, drawn, **QUIET)
+    running["link"].click(None, None, None, js="() => { window.workbench.copyLink(); }")

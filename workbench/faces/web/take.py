@@ -5,20 +5,22 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+import gradio as gr
 
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.faces import snippets
-from workbench.faces.web.parts import html, levels, stepper
+from workbench.faces.web import pushing
+from workbench.faces.web.around import ALIVE, BUSY, QUIET, Desk, Shared, told
+from workbench.faces.web.parts import html, levels, part, stepper
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
 from workbench.store import RunRecord, Store, write_whole
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 SMALL = ("recipe", "report", "notebook")  # made as soon as a row is chosen
 KINDS = (*SMALL, "model")
@@ -81,23 +83,89 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def build() -> dict[str, gr.components.Component]:
-    import gradio as gr
+# ---- the screen ---------------------------------------------------------------------------------
 
-    row = gr.Dropdown([], label="Row", info="The rows that finished")
-    with gr.Row():
-        with gr.Column():
-            yaml = gr.Code("", language="yaml", label="Recipe file", interactive=False, max_lines=32, wrap_lines=True)
-        with gr.Column():
-            python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
-            command = gr.Code(
-                "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
-            )
-    files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
-    pack = gr.Button("Pack the model's files as zip")
-    model = gr.File(None, interactive=False, label="The optimized model", visible=False)
-    verify = gr.Button("Verify here: build it again and hold it to what the file says")
-    verification = gr.Textbox("", visible="hidden", label="Verification")
-    return {"row": row, "yaml": yaml, "python": python, "command": command, "files": files, "pack": pack,
-            "model": model, "verify": verify, "verification": verification, "levels": html(""),
+
+EMPTY = (
+    '<h1 class="hidden">Take it with you</h1><p class="empty">Nothing to take yet. Each row of a finished run comes '
+    "here as a recipe file that can be verified, as Python, a command, a notebook, a report and the model itself.</p>"
+)
+
+
+def build(desk: Desk) -> dict[str, Any]:
+    empty = html(EMPTY)
+    with gr.Column(visible=False) as room:
+        html('<h1 class="hidden">Take it with you</h1>')
+        row = gr.Dropdown([], label="Row", info="The rows that finished")
+        with gr.Row():
+            with gr.Column():
+                yaml = gr.Code(
+                    "", language="yaml", label="Recipe file", interactive=False, max_lines=32, wrap_lines=True
+                )
+            with gr.Column():
+                python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
+                command = gr.Code(
+                    "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
+                )
+                files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
+                verify = gr.Button("Verify here: build it again and hold it to what the file says")
+                verified = html("")
+                pack = gr.Button("Pack the model's files as zip")
+                model = gr.File(None, interactive=False, label="The optimized model", visible=False)
+        hub = pushing.build(desk)
+    return {"hub": hub, "empty": empty, "room": room, "row": row, "yaml": yaml, "python": python, "command": command,
+            "files": files, "pack": pack, "model": model, "verify": verify, "verified": verified,
+            "verification": gr.Textbox("", visible="hidden", label="Verification"),
             "timer": gr.Timer(1.0, active=False)}  # fmt: skip
+
+
+def offered(taken: dict[str, Any]) -> list[Any]:
+    """The components that `offer` gives the values of."""
+    return [taken["empty"], taken["room"], taken["row"]]
+
+
+def offer(names: Sequence[str]) -> tuple[Any, ...]:
+    """The screen for a run with these rows."""
+    return (gr.update(visible=not names), gr.update(visible=bool(names)),
+            gr.update(choices=list(names), value=names[0] if names else None))  # fmt: skip
+
+
+def wire(desk: Desk, shared: Shared, taken: dict[str, Any], tab: Any) -> None:
+    pushing.wire(desk, shared, taken["row"], taken["hub"])
+
+    def shown(row: str | None, run: str, who: str) -> tuple[Any, ...]:
+        record = desk.finished(run, who)
+        if not record or not row:
+            return "", "", "", None, gr.update(value=None, visible=False)
+        with told():
+            files = [str(file_of(record, row, kind, desk.store)) for kind in SMALL]
+            return (*texts(record, row, desk.store), files, gr.update(value=None, visible=False))
+
+    def pack(row: str | None, run: str, who: str) -> Any:
+        with told():
+            record = desk.visitors.own(run, who)
+            return gr.update(value=str(file_of(record, row or "", "model", desk.store)), visible=True)
+
+    def checked(found: str, who: str) -> tuple[Any, ...]:
+        record = desk.record(found, who)
+        if record is None:
+            return part(""), gr.Timer(active=False)
+        markup = verified(record, desk.visitors.place(record.id), desk.watching)
+        return part(markup), gr.Timer(active=record.status in ALIVE)
+
+    def check(row: str | None, run: str, who: str) -> tuple[Any, ...]:
+        with told():
+            desk.visitors.check_room(who)
+            found = verify(desk.visitors.own(run, who), row or "", desk.store)
+            desk.visitors.claim(found, who)
+        return (found, *checked(found, who))
+
+    chosen = [taken["row"], shared.current, shared.visitor]
+    seen = [taken["verified"], taken["timer"]]
+    taken["verify"].click(check, chosen, [taken["verification"], *seen], **BUSY)
+    taken["timer"].tick(checked, [taken["verification"], shared.visitor], seen, **QUIET)
+    taken["row"].change(lambda: ("", part(""), gr.Timer(active=False)), None, [taken["verification"], *seen], **QUIET)
+    lines = [taken[name] for name in ("yaml", "python", "command", "files", "model")]
+    taken["pack"].click(pack, chosen, taken["model"], **BUSY)
+    taken["row"].change(shown, chosen, lines, **QUIET)
+    tab.select(shown, chosen, lines, **QUIET)  # buttons of a tab that was never open miss what came before

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import bench
 from workbench.errors import RequestError
 from workbench.store import RunRecord, Store, write_whole
 
-OWNER = "owner.json"  # beside a run's other files
+OWNER = "owner.json"  # beside a run's other files, and beside an upload
+UPLOAD = "upload:"
+MOST_ALIVE = 2  # runs of one person that wait or measure on a shared server
+MOST_AN_HOUR = 12
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,28 @@ class Visitors:
 
     def claim(self, run: str, visitor: str) -> None:
         """The run belongs to whoever asked for it; who asks for the same shares it."""
-        path = self._file(run)
-        owners = self._owners(run)
-        if visitor not in owners:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps([*owners, visitor]))
+        _claim(self.store.run_folder(run), visitor)
 
     def may_see(self, run: str, visitor: str) -> bool:
-        return not self.shared or (bool(visitor) and visitor in self._owners(run))
+        return self._owns(self.store.run_folder(run), visitor)
+
+    def _owns(self, folder: Path, visitor: str) -> bool:
+        return not self.shared or (bool(visitor) and visitor in _owners(folder))
+
+    def claim_upload(self, path: Path, visitor: str) -> str:
+        """What a person writes for data that they uploaded; nobody else can."""
+        _claim(bench.upload_folder(path, self.store), visitor)
+        return f"{UPLOAD}{path.parent.parent.name}/{path.name}"
+
+    def upload(self, name: str, visitor: str) -> Path:
+        """The place of `upload:…`. Raises RequestError for one that is gone, or somebody else's."""
+        key = name.removeprefix(UPLOAD).partition("/")[0]
+        found = self.store.find(key) if key.isalnum() else None
+        path = found.path / str(found.facts.get("name")) if found else Path()
+        if found and bench.is_upload(path, self.store) and self._owns(bench.upload_folder(path, self.store), visitor):
+            return path
+        why = "It may have been cleaned up, or belong to somebody else."
+        raise RequestError("There is no such upload here.", why, "Upload it again.")
 
     def own(self, run: str | None, visitor: str) -> RunRecord:
         """The run, whole. Raises RequestError, the same for a run that is not there and for somebody else's."""
@@ -48,6 +67,19 @@ class Visitors:
         if not self.may_see(record.id, visitor):
             raise unknown
         return record
+
+    def check_room(self, visitor: str) -> None:
+        """RequestError where one person asks a shared server for more than their share."""
+        if not self.shared:
+            return
+        own = self.runs(visitor)
+        if sum(one.status in ("waiting", "running", "cancelling") for one in own) >= MOST_ALIVE:
+            why = f"On this shared server a person has at most {MOST_ALIVE} runs that wait or measure."
+            raise RequestError("Your other runs come first.", why, "Wait for one to end, or cancel one.")
+        if sum(time.time() - one.created < 3600 for one in own) >= MOST_AN_HOUR:
+            why = f"On this shared server a person begins at most {MOST_AN_HOUR} runs an hour."
+            fix = "Come back later, or run the workbench on a machine of your own."
+            raise RequestError("That is many runs.", why, fix)
 
     def runs(self, visitor: str) -> list[RunRecord]:
         """Newest first, one's own only."""
@@ -66,9 +98,14 @@ class Visitors:
         places = {one.id: number for number, one in enumerate(ordered)}
         return places.get(run, 0)
 
-    def _file(self, run: str) -> Path:
-        return self.store.run_folder(run) / OWNER
 
-    def _owners(self, run: str) -> list[str]:
-        path = self._file(run)
-        return list(json.loads(path.read_text())) if path.is_file() else []
+def _claim(folder: Path, visitor: str) -> None:
+    owners = _owners(folder)
+    if visitor not in owners:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / OWNER, json.dumps([*owners, visitor]))
+
+
+def _owners(folder: Path) -> list[str]:
+    path = folder / OWNER
+    return list(json.loads(path.read_text())) if path.is_file() else []

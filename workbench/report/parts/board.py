@@ -93,8 +93,8 @@ def _axis_row(axes: Axes, any_finished: bool) -> str:
         return ""
     return (
         '<tr class="axis" aria-hidden="true"><td></td><td></td><td class="fp '
-        f's">{_ticks(speed_labels(axes.speed), 22, 14)}</td><td></td><td></td>'
-        f'<td class="fp a">{_ticks(change_labels(axes), 22, 14)}</td><td '
+        f's">{axis_marks(speed_labels(axes.speed), 22, 14)}</td><td></td><td></td>'
+        f'<td class="fp a">{axis_marks(change_labels(axes), 22, 14)}</td><td '
         f'class="faint">{"hatched: beyond the bar" if axes.bar is not None else ""}</td><td '
         'colspan="3"></td></tr>'
     )
@@ -117,7 +117,8 @@ def _short(value: float) -> str:
     return (words.MINUS if value < 0 else "") + f"{abs(value):.3g}" if abs(value) > 1e-9 else "0"
 
 
-def _ticks(labels: list[tuple[float, str]], height: int, baseline: int) -> str:
+def axis_marks(labels: list[tuple[float, str]], height: int, baseline: int) -> str:
+    """The ticks (pixel, text) of a column's axis."""
     marks = "".join(
         (
             f'<text x="{at:.1f}" y="{baseline}" text-anchor="middle">{e(text)}</text><path '
@@ -178,14 +179,14 @@ def _speed_cells(report: Report, row: Row, axes: Axes) -> str:
         small=True,
     )
     return _measured(
-        words.speedup(ratio), below, "s", mark + _narrow_ticks(speed_labels(axes.speed)), say(known, reason)
+        words.speedup(ratio), below, "s", mark + narrow_marks(speed_labels(axes.speed)), say(known, reason)
     )
 
 
 def _accuracy_cells(report: Report, row: Row, axes: Axes) -> str:
     facts = sentence.accuracy(row)
     token, unit, n = facts.get("verdict"), facts.get("unit"), facts.get("n")
-    known, labels = words.word(token), _narrow_ticks(_bar_labels(axes))
+    known, labels = words.word(token), narrow_marks(bar_labels(axes))
     if not facts:
         return _measured(words.NONE, "", "a", labels, say(known))
     if token == "baseline":
@@ -241,12 +242,14 @@ def _arrow(x: float, y: float, colour: str, pointing_left: bool) -> str:
     return f'<path d="M{x - step:.1f} {y - 5}L{x:.1f} {y}l{-step} 5z" fill="{colour}"/>'
 
 
-def _narrow_ticks(labels: list[tuple[float, str]]) -> str:
+def narrow_marks(labels: list[tuple[float, str]], y: float = 49) -> str:
     """Axis labels that only show on a phone, where each card has its own axis."""
-    return "".join(f'<text class="m" x="{at:.1f}" y="49" text-anchor="middle">{e(text)}</text>' for at, text in labels)
+    return "".join(
+        f'<text class="m" x="{at:.1f}" y="{y:g}" text-anchor="middle">{e(text)}</text>' for at, text in labels
+    )
 
 
-def _bar_labels(axes: Axes) -> list[tuple[float, str]]:
+def bar_labels(axes: Axes) -> list[tuple[float, str]]:
     """0, and the bar where there is one."""
     labels = [(axes.change.at(0.0), "0")]
     if axes.bar is not None:

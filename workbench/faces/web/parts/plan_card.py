@@ -17,7 +17,7 @@ def plan_card(plan: Plan) -> str:
     """Markup of the whole card."""
     cost, n = plan.cost, int(plan.data["evaluation"]["n"])
     left_out = _list(
-        "Left out, and why", "skip", [f"<code>{e(gap.recipe)}</code> {e(gap.reason)}" for gap in plan.gaps]
+        "Left out, and why", "skip", [f"<code>{e(gap.recipe)}</code> {e(_reason(gap.reason))}" for gap in plan.gaps]
     )
     known = _list("Good to know", "note", [e(text) for text in (*plan.request.notes, *plan.warnings)])
     return (
@@ -25,6 +25,11 @@ def plan_card(plan: Plan) -> str:
         f"{e(words.duration(cost['seconds']))}.</b> {e(_work(plan))}</p>{_costs(plan)}"
         f"<h3>What n can show</h3>{can_show(n, _bar(plan))}{known}{left_out}</div>"
     )
+
+
+def _reason(text: str) -> str:
+    """Without the flag that a terminal would insist with: here a tick does."""
+    return text.partition(" `-r ")[0]
 
 
 def _list(title: str, sign: str, items: list[str]) -> str:

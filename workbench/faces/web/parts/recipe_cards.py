@@ -1,29 +1,104 @@
-"""Recipes as cards: what each does, when it pays, and those that cannot run here with the reason."""
+"""Recipes as cards to choose from: what each does, when it pays, a form for its options, and those that cannot run
+here with the reason. The page's script reads and marks them by the `data-` names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from workbench.editing import Field, Part
+from workbench.inventory import Offered
 from workbench.recipe import Recipe
 from workbench.report.markup import e, icon
 
+PartsOf = Callable[[Recipe], Sequence[Part]]
 
-def recipe_cards(found: Sequence[tuple[Recipe, str]]) -> str:
-    """[(recipe, why it cannot run here or "")], grouped by backend; those that cannot come last."""
-    able = sorted((one for one in found if not one[1]), key=lambda one: one[0].spec.target.backend)
-    unable = [one for one in found if one[1]]
-    groups = [(name, list(group)) for name, group in groupby(able, key=lambda one: one[0].spec.target.backend)]
-    groups += [("Cannot run here", unable)] if unable else []
-    return "".join(
-        f'<div class="group"><h3>{e(name)}</h3><div class="cards">{"".join(map(_card, group))}</div></div>'
-        for name, group in groups
+
+def recipe_cards(found: Sequence[Offered], parts: PartsOf) -> str:
+    """Grouped by backend in the order given; those that cannot run come last. `parts` gives a recipe's form."""
+    able = [one for one in found if not one.missing]
+    unable = [one for one in found if one.missing]
+    order = list(dict.fromkeys(one.recipe.spec.target.backend for one in able))
+    able.sort(key=lambda one: order.index(one.recipe.spec.target.backend))
+    groups = [
+        _able(name, [(one.default, _card(one, parts(one.recipe), one is found[0])) for one in group])
+        for name, group in groupby(able, key=lambda one: one.recipe.spec.target.backend)
+    ]
+    groups += [_group("Cannot run here", "".join(map(_unable, unable)))] if unable else []
+    return "".join(groups) or '<p class="empty">The shelf has no recipe for this task yet.</p>'
+
+
+def _able(title: str, cards: Sequence[tuple[bool, str]]) -> str:
+    """[(first choice, card)]: what is no first choice is folded away."""
+    first = "".join(card for chosen, card in cards if chosen)
+    rest = [card for chosen, card in cards if not chosen]
+    more = (
+        f'<details class="more"><summary>{len(rest)} more</summary><div class="cards">{"".join(rest)}</div></details>'
+        if rest
+        else ""
+    )
+    return f'<div class="group"><h3>{e(title)}</h3><div class="cards">{first}</div>{more}</div>'
+
+
+def _group(title: str, cards: str) -> str:
+    return f'<div class="group"><h3>{e(title)}</h3><div class="cards">{cards}</div></div>'
+
+
+def _card(one: Offered, parts: Sequence[Part], baseline: bool) -> str:
+    name, pays = one.recipe.name, one.recipe.shelf.pays_when if one.recipe.shelf else ""
+    checked = ' checked data-first="1"' if one.default else ""
+    fixed = " disabled" if baseline else ""
+    tag = ' <span class="tag">baseline</span>' if baseline else ""
+    doubt = f'<p class="v plain doubt">{icon("skip")}<span>{e(one.unsuited)}</span></p>' if one.unsuited else ""
+    return (
+        f'<div class="rc{" on" if one.default else ""}" data-recipe="{e(name)}">'
+        f'<input type="checkbox" id="rc-{e(name)}"{checked}{fixed}><label class="t" for="rc-{e(name)}">{e(name)}{tag}'
+        f'</label><p>{e(one.recipe.summary)}</p><p class="c">{e(pays)}</p>{doubt}{_form(name, parts)}</div>'
     )
 
 
-def _card(one: tuple[Recipe, str]) -> str:
-    recipe, reason = one
-    pays = recipe.shelf.pays_when if recipe.shelf else ""
-    below = f'<span class="v plain">{icon("skip")}{e(reason)}</span>' if reason else f'<p class="c">{e(pays)}</p>'
-    cannot = " cannot" if reason else ""
-    return f'<div class="rc{cannot}"><b>{e(recipe.name)}</b><p>{e(recipe.summary)}</p>{below}</div>'
+def _unable(one: Offered) -> str:
+    return (
+        f'<div class="rc cannot"><span></span><span class="t">{e(one.recipe.name)}</span><p>{e(one.recipe.summary)}</p>'
+        f'<p class="v plain doubt">{icon("skip")}<span>{e(one.missing)}</span></p></div>'
+    )
+
+
+def _form(recipe: str, parts: Sequence[Part]) -> str:
+    inside = "".join(_part(recipe, part) for part in parts if part.fields)
+    return f'<details class="form"><summary>Options</summary>{inside}</details>' if inside else ""
+
+
+def _part(recipe: str, part: Part) -> str:
+    fields = "".join(_field(f"{recipe}.{part.place}.{field.name}", part, field) for field in part.fields)
+    about = f" <small>{e(part.summary)}</small>" if part.summary else ""
+    legend = f"<legend><code>{e(part.title)}</code>{about}</legend>"
+    return f'<fieldset data-place="{e(part.place)}">{legend}{fields}</fieldset>'
+
+
+def _field(id: str, part: Part, field: Field) -> str:
+    text = field.text(part.values[field.name])
+    return (
+        f'<div class="o"><label for="{e(id)}">{e(field.name)}<small>{e(field.description)}</small></label>'
+        f'{_control(id, field, text)}<p class="wrong" id="{e(id)}-wrong" role="alert" hidden></p></div>'
+    )
+
+
+def _control(id: str, field: Field, text: str) -> str:
+    said = (
+        f'id="{e(id)}" data-field="{e(field.name)}" data-was="{e(text)}" aria-describedby="{e(id)}-wrong" '
+        f'title="{e(field.words.replace("`", ""))}"'
+    )
+    if field.kind == "flag":
+        return f'<input type="checkbox" {said}{" checked" if text == "true" else ""}>'
+    if field.kind == "choice":
+        shown = [("", "–")] if field.may_be_empty else []
+        shown += [(one, one) for one in map(field.text, field.choices)]
+        options = "".join(
+            f'<option value="{e(value)}"{" selected" if value == text else ""}>{e(label)}</option>'
+            for value, label in shown
+        )
+        return f"<select {said}>{options}</select>"
+    hint = "" if text or not field.may_be_empty else ' placeholder="–"'
+    mode = ' inputmode="decimal"' if field.kind in ("whole", "number") else ""
+    return f'<input type="text" {said} value="{e(text)}"{hint}{mode} spellcheck="false" autocomplete="off">'

@@ -1,0 +1,186 @@
+"""The page under load: its start, its first paint, its memory, polls while a run measures, reload and cancel.
+
+    python -m benchmarks.web            writes docs/results/web.md; about ten minutes
+
+The browser is the machine's Chromium (python playwright drives it). Runs are quick ones of the starters, in an empty
+home. What must hold stands beside what was seen.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gradio_client import Client
+
+from benchmarks.machine_line import machine_line
+from tests import browser
+
+RESULTS = Path(__file__).parent.parent / "docs/results"
+VISITORS, RUNS, REPEATS = 20, 20, 5
+MODEL_LIBRARIES = ("libtorch", "onnxruntime", "openvino", "nncf", "executorch", "transformers")
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+SMALL = ("starter:fashion", ["onnx-fp32"], "", "", 100, 0.01, True, "")
+LONG = ("starter:sentiment", ["onnx-fp32", "openvino-fp32"], "", "", 500, 0.01, False, "")
+
+
+def main() -> None:
+    rows: list[tuple[str, str, str]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        rows += _starts(home, Path(folder))
+        with browser.served(home, Path(folder) / "log") as address:
+            client = Client(address, verbose=False)
+            rows += _polls(client, address)
+            rows += _reload_and_cancel(client, address, home)
+            rows.append(("memory of the server, after that", "at most 350 MB", f"{_memory(_server()):.0f} MB"))
+            for _ in range(RUNS):
+                _finish(client, _begin(client, SMALL))
+            rows.append((f"memory of the server, after {RUNS} more runs", "at most 350 MB",
+                         f"{_memory(_server()):.0f} MB"))  # fmt: skip
+            rows.append(("model libraries in the server's process", "none", ", ".join(_loaded(_server())) or "none"))
+    table = "\n".join(f"| {what} | {bar} | {seen} |" for what, bar, seen in rows)
+    text = (
+        f"# The page under load\n\n{machine_line()}\n\n| what | must hold | seen |\n|---|---|---|\n{table}\n\n"
+        "Made by `python -m benchmarks.web`. A poll is a call of `/status` as gradio_client makes it, there and back.\n"
+    )
+    (RESULTS / "web.md").write_text(text)
+    print(text)
+
+
+def _starts(home: Path, folder: Path) -> list[tuple[str, str, str]]:
+    begins, paints = [], []
+    for number in range(REPEATS):
+        began = time.monotonic()
+        with browser.served(home, folder / f"log{number}") as address:
+            begins.append(time.monotonic() - began)
+            with browser.opened() as page:
+                page.goto(address)
+                page.get_by_text("no detectable accuracy drop").first.wait_for()
+                paints.append(page.evaluate(PAINT) / 1000)
+    return [("start of the server", "at most 6 s", _seconds(begins)),
+            ("first contentful paint, loopback", "at most 1.5 s", _seconds(paints))]  # fmt: skip
+
+
+def _polls(client: Client, address: str) -> list[tuple[str, str, str]]:
+    """`VISITORS` ask for the state of a run once a second while it measures."""
+    said = _begin(client, LONG)
+    while "rounds" not in _status(client, said)["now"] and "Measure speed" not in _status(client, said)["now"]:
+        time.sleep(0.5)
+    waits: list[float] = []
+    threads = [threading.Thread(target=_visit, args=(address, said, waits)) for _ in range(VISITORS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report = _finish(client, said)
+    low, high = report["resolution"]["aa_ci95"]
+    apart = max(abs(low - 1), abs(high - 1))
+    ordered = sorted(waits)
+    p95 = ordered[int(0.95 * len(ordered))]
+    what = f"poll of {VISITORS} visitors while a run measures, p95 of {len(waits):,}"
+    seen = f"{1000 * p95:.0f} ms (median {1000 * statistics.median(waits):.0f} ms)"
+    return [
+        (what, "at most 300 ms", seen),
+        ("the baseline against itself in that run", "within 3 %", f"{low:.3f} to {high:.3f} ({apart:.1%})"),
+    ]
+
+
+def _visit(address: str, said: dict[str, str], waits: list[float]) -> None:
+    client = Client(address, verbose=False)
+    while True:
+        began = time.monotonic()
+        status = _status(client, said)
+        waits.append(time.monotonic() - began)
+        if status["status"] != "running":
+            return
+        time.sleep(max(0.0, 1 - (time.monotonic() - began)))
+
+
+def _reload_and_cancel(client: Client, address: str, home: Path) -> list[tuple[str, str, str]]:
+    reloads, cancels, left = [], [], 0
+    for _ in range(3):
+        said = _begin(client, LONG)
+        with browser.opened() as page:
+            page.goto(f"{address}?run={said['run']}")
+            page.locator(".steps").wait_for()
+            began = time.monotonic()
+            page.reload()
+            page.locator(".steps").wait_for()
+            reloads.append(time.monotonic() - began)
+        began = time.monotonic()
+        client.predict(said["run"], said["owner"], api_name="/cancel")
+        while _status(client, said)["status"] in ("running", "cancelling", "waiting"):
+            time.sleep(0.02)
+        cancels.append(time.monotonic() - began)
+        left += len(_workers(home))
+    return [("reload during a run: its state is shown", "within 2 s", _seconds(reloads)),
+            ("cancel", "within 3 s", _seconds(cancels)),
+            ("processes of a run left after a cancel", "none", str(left or "none"))]  # fmt: skip
+
+
+def _begin(client: Client, asked: tuple[Any, ...]) -> dict[str, str]:
+    return dict(client.predict(*asked, api_name="/submit"))
+
+
+def _status(client: Client, said: dict[str, str]) -> dict[str, Any]:
+    return dict(client.predict(said["run"], said["owner"], api_name="/status"))
+
+
+def _finish(client: Client, said: dict[str, str]) -> dict[str, Any]:
+    while _status(client, said)["status"] in ("running", "waiting"):
+        time.sleep(0.5)
+    return dict(client.predict(said["run"], said["owner"], api_name="/result"))
+
+
+def _processes(wanted: Callable[[str, str], bool]) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                line = (entry / "cmdline").read_text().replace("\0", " ")
+                env = (entry / "environ").read_text()
+            except OSError:
+                continue
+            if wanted(line, env):
+                found.append(int(entry.name))
+    return found
+
+
+def _server() -> int:
+    (found,) = _processes(lambda line, _: "faces.web import launch" in line and str(os.getpid()) not in line)
+    return found
+
+
+def _workers(home: Path) -> list[int]:
+    """Runners and workers over this home."""
+    return _processes(lambda line, env: f"WORKBENCH_HOME={home}" in env and "isolate" in line)
+
+
+def _memory(pid: int) -> float:
+    """Resident, 10^6 bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _loaded(pid: int) -> list[str]:
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return [name for name in MODEL_LIBRARIES if name in maps]
+
+
+def _seconds(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} s (worst of {len(values)}: {max(values):.1f} s)"
+
+
+if __name__ == "__main__":
+    if subprocess.run([sys.executable, "-c", "import playwright"], capture_output=True).returncode:
+        raise SystemExit("It needs playwright: pip install -r requirements-dev.txt")
+    main()
