@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import jobs
-from workbench import isolate
+from workbench import environment, isolate
 from workbench.errors import RequestError, WorkbenchError
 from workbench.isolate import Limits, WorkerError
 
@@ -182,6 +182,16 @@ def test_no_token_and_no_unknown_variable_reaches_a_worker(log: Path, monkeypatc
     assert "HF_ENDPOINT" not in env and env["OMP_NUM_THREADS"] == "3"
 
 
+def test_a_lock_names_the_variables_that_reach_a_worker_and_no_other(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PYTHONHASHSEED": "3", "TOKENIZERS_PARALLELISM": "true", "ONEDNN_MAX_CPU_ISA": "AVX2"}.items():
+        monkeypatch.setenv(name, value)
+    env = call(jobs.surroundings, log)["env"]
+    assert environment.variables() == {"PYTHONHASHSEED": "3"} and env["PYTHONHASHSEED"] == "3"
+    assert env["TOKENIZERS_PARALLELISM"] == "false" and "ONEDNN_MAX_CPU_ISA" not in env
+
+
 def test_only_the_fetcher_is_given_what_a_network_needs(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     monkeypatch.setenv("MY_SETTING", "secret")
@@ -210,7 +220,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from tests import jobs
-from workbench import isolate
+from workbench import environment, isolate
 
 def main():
     worker = isolate.start(jobs.talk, {}, isolate.Limits(seconds=60), Path(sys.argv[1]))

@@ -445,9 +445,9 @@ def test_models_stay_for_the_next_question_whichever_thread_asks_and_go_after_a_
     with pytest.raises(RequestError, match="Text is empty"):
         asking.ask(warm_run[1], {"text": ""})
     until = time.monotonic() + 10
-    while any(map(lives, after)) and time.monotonic() < until:
+    while asking._panel and time.monotonic() < until:
         time.sleep(0.02)
-    assert not any(map(lives, after)) and asking._panel is None
+    assert asking._panel is None and not any(map(lives, after))
 
 
 def test_a_question_that_is_stopped_ends_and_the_next_one_is_answered(warm_run: tuple[Path, str]) -> None:

@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from workbench import isolate
+from workbench.recipe_keys import ALLOWED_VARIABLES
+
 
 @functools.lru_cache(maxsize=256)
 def version_of(package: str) -> str | None:
@@ -24,6 +27,12 @@ def version_of(package: str) -> str | None:
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
     """Installed versions of those packages that are there, sorted by name."""
     return {name: version for name in sorted(set(packages)) if (version := version_of(name))}
+
+
+def variables() -> dict[str, str]:
+    """Environment variables that reach the workers of a run and may be written into a lock. What the workbench sets
+    itself is given by its version and by the threads."""
+    return {name: value for name, value in isolate.inherited().items() if name in ALLOWED_VARIABLES}
 
 
 def missing(packages: Iterable[str]) -> list[str]:

@@ -235,10 +235,19 @@ def call(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log:
     return start(function, job, limits, log).result(on_progress)
 
 
+def inherited() -> dict[str, str]:
+    """What a worker takes over of this process's environment; all else in a worker's is set by the workbench."""
+    return _of_ours(PASSED)
+
+
+def _of_ours(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def _environment(limits: Limits) -> dict[str, str]:
-    names = PASSED + (PASSED_TO_FETCHER if limits.network else ())
-    env = {name: os.environ[name] for name in names if name in os.environ}
-    env |= QUIET
+    env = inherited() | QUIET
+    if limits.network:
+        env |= _of_ours(PASSED_TO_FETCHER)
     if not limits.network:
         env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1",
                 "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}  # fmt: skip

@@ -6,7 +6,6 @@ RUN/report.json  RUN/details.json  RUN/recipes/<row>.yaml
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,6 @@ from workbench.errors import WorkbenchError
 from workbench.event import Failed
 from workbench.planning import Make, Plan, Variant, drawn
 from workbench.recipe import Recipe
-from workbench.recipe_keys import ALLOWED_VARIABLES
 from workbench.store import Store, write_whole
 from workbench.version import VERSION
 
@@ -346,7 +344,7 @@ def _lock(plan: Plan, results: Results, store: Store, variant: Variant, spec_sha
         "steps": [{"use": one.job["step"], "version": catalog.step(one.job["step"]).version,
                    "options": one.job["options"]} for one in steps],
         "environment": {"python": said["python"], "packages": environment.versions_of(_packages(plan, [variant])),
-                        "os": said["os"], "env": {n: os.environ[n] for n in ALLOWED_VARIABLES if n in os.environ}},
+                        "os": said["os"], "env": environment.variables()},
         "machine": {"class": said["isa"], "cpu": said["cpu"], "cores": said["cores"], "quota": said["quota"],
                     "memory_gb": round(said["memory_bytes"] / 1e9, 1), "accelerators": list(said["accelerators"])},
         "runtime": {"device": variant.device, "threads": variant.threads,

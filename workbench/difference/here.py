@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +14,6 @@ from workbench.difference.steps import plugin_of
 from workbench.machine import Machine
 from workbench.plugin import Plugin
 from workbench.recipe import Recipe
-from workbench.recipe_keys import ALLOWED_VARIABLES
 from workbench.recipe_proof import Environment, Lock, MachineFacts, Runtime
 from workbench.version import VERSION
 
@@ -65,9 +63,8 @@ def _environment(lock: Lock, found: Machine) -> Environment | None:
     if lock.environment is None:
         return None
     packages = environment.versions_of(lock.environment.packages)
-    variables = {name: os.environ[name] for name in ALLOWED_VARIABLES if name in os.environ}
     return Environment.model_validate(
-        {"python": platform.python_version(), "packages": packages, "os": found.os, "env": variables}
+        {"python": platform.python_version(), "packages": packages, "os": found.os, "env": environment.variables()}
     )
 
 

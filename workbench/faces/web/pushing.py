@@ -80,7 +80,7 @@ def drawn(push: _Push | None) -> str:
     size = f"{words.megabytes(push.said['bytes'] / 1e6)}{words.NBSP}MB"
     return (
         f'<p class="v better">{icon("ok")}{what}</p><p class="note"><a href="{e(where)}" target="_blank" '
-        f'rel="noreferrer">{e(where)}</a>, {words.plural(int(push.said["files"]), "file")}, '
+        f'rel="noreferrer">{e(where)}</a>, {words.plural(len(push.said["files"]), "file")}, '
         f"{size}, commit <code>{e(push.said['commit'][:12])}</code></p>"
     )
 
