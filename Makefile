@@ -1,11 +1,11 @@
 # try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, fast tests
-# app: the web page at home   space: the folder that a Hugging Face Space is made of
+# app: the web page at home   lab: the notebooks   space: the folder that a Hugging Face Space is made of
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SUM := $(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEV_SUM := $(shell cat requirements.txt requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: try test browser check app space clean
+.PHONY: try test browser check app lab space clean
 
 try: .venv/ready-$(SUM)
 	$(BIN)/workbench try
@@ -27,6 +27,9 @@ check: .venv/ready-dev-$(DEV_SUM)
 
 app: .venv/ready-$(SUM)
 	$(BIN)/python app.py
+
+lab: .venv/ready-$(SUM)
+	$(BIN)/jupyter lab notebooks/01_first_comparison.ipynb
 
 space:
 	$(PYTHON) Space/build.py

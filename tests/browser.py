@@ -52,14 +52,15 @@ def serving(command: list[str], log: Path, port: int, **more: Any) -> Iterator[s
     with log.open("w") as out:
         server = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, **more)
     try:
-        yield _answering(f"http://127.0.0.1:{port}/", server, log)
+        yield answering(f"http://127.0.0.1:{port}/", server, log)
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _answering(address: str, server: subprocess.Popen[Any], log: Path) -> str:
-    until = time.monotonic() + 60
+def answering(address: str, server: subprocess.Popen[Any], log: Path, seconds: float = 60) -> str:
+    """The address, when the server there answers. Raises AssertionError with its log if it ends or stays silent."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         assert server.poll() is None, log.read_text()
         try:

@@ -7,9 +7,22 @@ The report contains recipes that can be run again.
     model = workbench.load("best.yaml")
 """
 
+from typing import Any
+
 from workbench.errors import RequestError, WorkbenchError
 from workbench.faces.script import compare, load, pipeline, verify
 from workbench.faces.script import open_run as open
 from workbench.version import VERSION as __version__
 
-__all__ = ["RequestError", "WorkbenchError", "__version__", "compare", "load", "open", "pipeline", "verify"]
+__all__ = [
+    "Picker", "RequestError", "WorkbenchError", "__version__", "compare", "load", "open", "pipeline", "verify",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """`Picker` is imported when it is asked for: it needs ipywidgets."""
+    if name != "Picker":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from workbench.faces.notebook import picker
+
+    return picker.Picker

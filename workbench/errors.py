@@ -12,6 +12,10 @@ class WorkbenchError(Exception):
         self.what, self.why, self.fix = what, why, fix
         super().__init__(" ".join(part for part in (what, why, fix) if part))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback."""
+        return [part for part in (self.what, self.why, self.fix) if part]
+
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
         return type(self), (self.what, self.why, self.fix)
 

@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench import words
+from workbench.card import Card
+
 # The instruction sets that change which kernels a runtime takes, in the order they are written.
 ISA_FLAGS = {
     "x86_64": ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
@@ -63,6 +66,19 @@ class Machine:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def __repr__(self) -> str:
+        return f"<machine {self.cpu}, {self.isa}, {words.plural(self.cores, 'core')}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        sets = ", ".join(name for name, here in self.instruction_sets.items() if here) or words.NONE
+        said = {"class": self.isa, "instruction sets": sets,
+                "cores": f"{self.cores}, quota {words.number(self.quota, 1)}",
+                "memory": f"{words.number(self.memory_bytes / 1e9, 1)}{words.NBSP}GB",
+                "system": f"{self.os}, Python {self.python}"}  # fmt: skip
+        if self.accelerators:
+            said["accelerators"] = ", ".join(self.accelerators)
+        return Card(self.cpu, facts=said).bundle()
 
     @property
     def instruction_sets(self) -> dict[str, bool]:

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from workbench import catalog, environment, hub, isolate, machine
+from workbench import catalog, environment, hub, isolate, machine, words
 from workbench import recipe as recipes
 from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
+from workbench.card import Card
 from workbench.errors import RequestError
 from workbench.event import Planned
 from workbench.hub import jobs
@@ -132,6 +133,19 @@ class Plan:
     @property
     def baseline(self) -> Variant:
         return self.variants[0]
+
+    def __repr__(self) -> str:
+        return f"<plan of {self.model['id']}: {', '.join(one.name for one in self.variants)}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        cost, n = self.cost, self.data["evaluation"]["n"]
+        said = {"work": f"{words.plural(cost['builds'], 'build')}, {cost['reused']} more reused; n = {words.number(n)}",
+                "time": f"about {words.duration(cost['seconds'])}"}  # fmt: skip
+        said |= {name: f"{words.megabytes(cost[f'{name}_bytes'] / 1e6)}{words.NBSP}MB"
+                 for name in ("download", "disk", "memory")}  # fmt: skip
+        rows = [(one.name, one.backend, "") for one in self.variants]
+        rows += [(gap.recipe, "left out", gap.reason) for gap in self.gaps]
+        return Card(f"Plan: {self.model['id']}", facts=said, rows=rows, notes=self.warnings).bundle()
 
     @property
     def fingerprint(self) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from workbench.artifact import sha256_of
+from workbench.card import Card
 from workbench.door import checked, did_you_mean, refuse_unsafe, shown
 from workbench.errors import RequestError, WorkbenchError
 from workbench.recipe_file import KeyPath, Lines, read, write
@@ -75,6 +76,51 @@ class Recipe(Keys):
         """The file. A recipe with a lock says every default; without one it is short, as a person writes it."""
         data = self.to_dict() if self.lock else {**self.to_dict(), "spec": self._short_spec()}
         return write({key: value for key, value in data.items() if value != ""}, COMMENTS)
+
+    def with_step(self, use: str, name: str = "", **options: Any) -> Recipe:
+        """The same with other options of the step `use`, under a new name if one is given; what was proven is left
+        out. Raises RequestError for a step that is not there."""
+        steps = [step["use"] for step in self.to_dict()["spec"]["steps"]]
+        if use not in steps:
+            what = f"`{self.name}` has no step `{use}`."
+            raise RequestError(what, did_you_mean(use, steps), f"Known: {', '.join(steps) or 'none'}.")
+        said = self.to_dict()["spec"]
+        said["steps"] = [step | options if step["use"] == use else step for step in said["steps"]]
+        return self._with_spec(said, name)
+
+    def with_backend(self, name: str = "", **options: Any) -> Recipe:
+        """The same with other options of its backend, as `with_step`."""
+        said = self.to_dict()["spec"]
+        said["target"] = said["target"] | {"options": said["target"]["options"] | options}
+        return self._with_spec(said, name)
+
+    def with_measure(self, name: str = "", **keys: Any) -> Recipe:
+        """The same measured otherwise (recipes/README.md names the keys), as `with_step`."""
+        said = self.to_dict()["spec"]
+        return self._with_spec(said | {"measure": said["measure"] | keys}, name)
+
+    def _with_spec(self, spec: dict[str, Any], name: str) -> Recipe:
+        kept = {key: value for key, value in self.to_dict().items() if key in ("schema", "summary", "shelf")}
+        return from_dict(kept | {"name": name or self.name, "spec": spec})
+
+    def __repr__(self) -> str:
+        return f"<recipe {self.name}: {self._way()}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return self._card().bundle()
+
+    def _card(self) -> Card:
+        target, lock, expect = self.spec.target, self.lock, self.expect
+        said = {"steps": self._way(), "runs on": f"{target.backend}, {target.device}"}
+        if self.spec.model:
+            said["model"] = self.spec.model.id
+        proof = f"{'pins' if lock else ''}{' and ' if lock and expect else ''}{'promises' if expect else ''}"
+        notes = [f"This file {proof} what it was measured with."] if proof else []
+        return Card(self.name, self.summary, said, notes=notes)
+
+    def _way(self) -> str:
+        """Its steps in order, then the backend."""
+        return " > ".join([*(step.use for step in self.spec.steps), self.spec.target.backend])
 
     def _short_spec(self) -> dict[str, Any]:
         spec = _plain(self.spec, short=True) | _plain(self.spec, only={"target", "steps"})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.comparison import accuracy, flips
+from workbench.comparison import accuracy, drawn, flips
 from workbench.comparison.judge import Judge
 from workbench.comparison.seen import Goal, Inputs, Predictions, VariantResult
 from workbench.errors import RequestError
@@ -52,6 +52,12 @@ class Row:
         if delta is None:
             return None
         return float(delta) if self.accuracy["better"] == "higher" else -float(delta)
+
+    def __repr__(self) -> str:
+        return drawn.line(self.data)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return drawn.row(self.data).bundle() | {"text/plain": repr(self)}
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,12 @@ class Comparison:
 
         lines = [{"name": row.name, **flip} for row in self.rows for flip in self.flips(row.name)]
         return pd.json_normalize(lines)
+
+    def __repr__(self) -> str:
+        return drawn.table(self.report).text()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return drawn.table(self.report).bundle()
 
 
 # ---- compare ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""The Python face: what `workbench.compare(...)` returns in a script, a prompt or a cell.
+"""The Python face: what `workbench.compare(...)` returns in a script, a prompt or a notebook.
 
-A handle returns at once; what needs a result waits for it, with progress on stderr.
+A handle returns at once; what needs a result waits for it, with progress on stderr or in the notebook's cell.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.card import Card
     from workbench.comparison import Comparison
+    from workbench.faces.notebook.cell import Cell
     from workbench.recipe import Recipe
     from workbench.verification_run import Verifying
 
@@ -24,6 +24,8 @@ class Handle:
     def __init__(self, run: str) -> None:
         self.run = run
         self._seen: Comparison | None = None
+        self._cell: Cell | None = None
+        self._chosen = ""
 
     # ---- waiting
 
@@ -33,7 +35,9 @@ class Handle:
             from workbench import bench
             from workbench.faces import board, live
 
-            if bench.status(self.run) != "ok":
+            if self._cell:
+                self._cell.wait()
+            elif bench.status(self.run) != "ok":
                 live.watch(board.board_of_run(self.run), bench.follow(self.run))
             self._seen = bench.comparison(self.run)
         return self
@@ -93,6 +97,18 @@ class Handle:
         """Every example that a row answered differently than the baseline."""
         return self.comparison.flips_frame()
 
+    def profile_frame(self) -> pd.DataFrame:
+        """Where the time of a call goes: row, name, type, precision, seconds and share of each operator, of those rows
+        whose runtime tells."""
+        import pandas as pd
+
+        from workbench import bench
+
+        self.wait()
+        _, details = bench.report(self.run)
+        lines = [{"row": name, **one} for name, found in details["profile"].items() for one in found]
+        return pd.DataFrame(lines, columns=["row", "name", "type", "precision", "seconds", "share"])
+
     def save(self, folder: str | Path) -> Path:
         """Write reports, recipe files, models and logs into a folder."""
         from workbench import bench
@@ -100,17 +116,77 @@ class Handle:
         self.wait()
         return bench.take(self.run, Path(folder))
 
+    # ---- choosing
+
+    @property
+    def selected(self) -> Choice | None:
+        """The row that was clicked in the notebook, or set here by its name; before that the best one."""
+        name = self._cell.widget.selected if self._cell else self._chosen
+        return self.row(name) if name else self.best()
+
+    @selected.setter
+    def selected(self, row: str | Choice) -> None:
+        name = self.row(row if isinstance(row, str) else row.name).name
+        self._chosen = name
+        if self._cell:
+            self._cell.widget.selected = name
+
     # ---- looks
+
+    @property
+    def widget(self) -> Any:
+        """The live widget by itself, for a layout of one's own. Raises WorkbenchError where there are no widgets."""
+        from workbench.errors import WorkbenchError
+
+        if not self._in_cell():
+            why = "This process is no notebook's kernel, or anywidget is not installed."
+            raise WorkbenchError("There is no widget here.", why, "`pip install optimization-workbench[notebook]`.")
+        assert self._cell is not None
+        return self._cell.embedded()
 
     def __repr__(self) -> str:
         if self._seen is None and self.status != "ok":
             return f"<comparison {self.run}: {self.status}>"
-        return _card(self.report).text()
+        from workbench.comparison import drawn
+
+        return drawn.table(self._report()).text()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        if self._cell:
+            return self._cell.bundle()
+        from workbench.card import Card
+        from workbench.comparison import drawn
+
         if self._seen is None and self.status != "ok":
-            return {"text/plain": repr(self)}
-        return _card(self.report).bundle()
+            return Card("Comparison", f"Run {self.run} is {self.status}.").bundle() | {"text/plain": repr(self)}
+        return drawn.table(self._report()).bundle()
+
+    def _ipython_display_(self) -> None:
+        if self._cell is None:
+            raise NotImplementedError  # IPython takes `_repr_mimebundle_` then
+        self._cell.show()
+
+    def _report(self) -> dict[str, Any]:
+        """Without the raw samples; of a run that has ended."""
+        from workbench import bench
+
+        return self._seen.report if self._seen else bench.report(self.run)[0]
+
+    def _shown(self) -> Handle:
+        """In a notebook the cell that asks shows the run at once."""
+        if self._in_cell() and self._cell:
+            self._cell.show()
+        return self
+
+    def _in_cell(self) -> bool:
+        """Whether this is a notebook that can show a live cell; it is ready then."""
+        from workbench.faces import notebook
+
+        if self._cell is None and notebook.shell() is not None and notebook.has_widgets():
+            from workbench.faces.notebook.cell import Cell
+
+            self._cell = Cell(self.run, self.__repr__)
+        return self._cell is not None
 
 
 class Choice:
@@ -134,32 +210,14 @@ class Choice:
         return self.data[key]
 
     def __repr__(self) -> str:
-        return f"<row {'  '.join(_cells(self.data))}>"
+        from workbench.comparison import drawn
 
+        return drawn.line(self.data)
 
-def _card(report: dict[str, Any]) -> Card:
-    from workbench import sentence
-    from workbench.card import Card
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from workbench.comparison import drawn
 
-    return Card(
-        title=f"{report['model']['id']} against {report['baseline']}",
-        sentence=sentence.plain(sentence.verdict(report)),
-        header=("recipe", "speed-up (95 %)", "", "change (95 %)", ""),
-        rows=[_cells(row) for row in sentence.ordered(report)],
-        notes=[*report["warnings"], *(["A quick run: fewer examples and rounds."] if report["quick"] else [])],
-    )
-
-
-def _cells(row: Any) -> tuple[str, ...]:
-    from workbench import words
-
-    if row["status"] != "ok":
-        return row["name"], words.word(row["status"]).text, row["reason"], "", ""
-    speed, accuracy = row["speed"], row["accuracy"]
-    unit = accuracy["unit"]
-    faster = f"{words.speedup(speed['speedup'])} ({words.ratio_interval(speed['ci95'])})"
-    change = f"{words.change(accuracy['delta'], unit)} ({words.change_interval(accuracy['ci95'], unit)})"
-    return row["name"], faster, words.word(speed["verdict"]).text, change, words.word(accuracy["verdict"]).text
+        return drawn.row(self.data).bundle() | {"text/plain": repr(self)}
 
 
 def compare(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
@@ -170,7 +228,7 @@ def compare(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
     """
     from workbench import bench
 
-    return Handle(bench.submit(bench.plan(bench.request(model, recipes, **asked))))
+    return Handle(bench.submit(bench.plan(bench.request(model, recipes, **asked))))._shown()
 
 
 def open_run(run: str) -> Handle | Verifying:
@@ -180,7 +238,7 @@ def open_run(run: str) -> Handle | Verifying:
     from workbench.store import COMPARE
 
     found = bench.record(run)
-    return Handle(found.id) if found.kind == COMPARE else bench.verification_of(found.id)
+    return Handle(found.id)._shown() if found.kind == COMPARE else bench.verification_of(found.id)
 
 
 def verify(file: str | Path, **asked: Any) -> Any:

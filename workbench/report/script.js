@@ -50,19 +50,30 @@ window.workbench.enliven = page => {
     });
   }
 
-  // a row, its point and its flips are one selection
+  // a row, its point and its flips are one selection; who shows this page hears of it as "workbench:select"
+  const rows = () => all(".board tr[data-row]:not(.out)");
   const select = row => {
-    all(".board tr[data-row]").forEach(one => one === row ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current"));
+    rows().forEach(one => one === row ? one.setAttribute("aria-current", "true") : one.removeAttribute("aria-current"));
     all("[data-point]").forEach(one => { one.style.opacity = one.dataset.point === row.dataset.row ? 1 : 0.45; });
     if (pick && [...pick.options].some(option => option.value === row.dataset.row)) { pick.value = row.dataset.row; sift(); }
   };
-  all(".board tr[data-row]:not(.out)").forEach(row => {
+  const chosen = row => {
+    select(row);
+    page.dispatchEvent(new CustomEvent("workbench:select", { detail: row.dataset.row }));
+  };
+  rows().forEach(row => {
     const name = row.querySelector(".id");
     if (name.querySelector("button")) return;
     name.innerHTML = `<button type="button">${name.innerHTML}</button>`;
     row.classList.add("live");
-    row.onclick = () => select(row);
+    row.onclick = () => chosen(row);
   });
+  all("[data-point]").forEach(point => {
+    const row = rows().find(one => one.dataset.row === point.dataset.point);
+    point.classList.toggle("live", Boolean(row));
+    point.onclick = row ? () => chosen(row) : null;
+  });
+  page.workbenchSelect = name => { const row = rows().find(one => one.dataset.row === name); if (row) select(row); };
 };
 
 if (document.body?.classList.contains("workbench")) {

@@ -36,11 +36,14 @@ def declarations(dark: bool = False) -> str:
 
 def themes(scope: str = ".workbench") -> str:
     """CSS that defines the tokens for `scope`: the system's theme, overridden by `data-theme` on the root or on the
-    scope itself; a `.dark` class above it (Gradio, JupyterLab) sets the dark block too."""
+    scope itself, by a `.dark` class above it (Gradio) and by the theme that JupyterLab writes on its body."""
     dark = f"{{ color-scheme: dark; {declarations(dark=True)} }}"
-    auto = f':root:not([data-theme="light"]) {scope}:not([data-theme="light"])'
+    light = f"{{ color-scheme: light; {declarations()} }}"
+    auto = f':where(:root:not([data-theme="light"])) {scope}:where(:not([data-theme="light"]))'
     asked = f':root[data-theme="dark"] {scope}, .dark {scope}, {scope}[data-theme="dark"]'
+    lab = '[data-jp-theme-light="{}"] ' + scope
     return (
         f"{scope} {{ color-scheme: light; {declarations()} --sans: {SANS}; --mono: {MONO}; }}\n"
-        f"@media (prefers-color-scheme: dark) {{ {auto} {dark} }}\n{asked} {dark}\n"
+        f"@media (prefers-color-scheme: dark) {{ {auto} {dark} }}\n{asked}, {lab.format('false')} {dark}\n"
+        f"{lab.format('true')} {light}\n"
     )
