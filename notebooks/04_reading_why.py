@@ -70,25 +70,29 @@ for row in comparison.rows:
 # %% [markdown]
 # ## The profile: where the time goes
 #
-# Seconds of a call by kind of operator. Look for kinds that only one of them has.
+# Milliseconds of a call by kind of operator. Look for kinds that only one of them has.
 
 # %%
 profile = comparison.profile_frame()
-kinds = profile.pivot_table(index="type", columns="row", values="seconds", aggfunc="sum").mul(1000)
-kinds = kinds[["onnx-fp32", "onnx-int8-static", "everything"]]
-kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].round(3).head(10)
+kinds = profile[profile["row"].isin(audits)].pivot_table(index="type", columns="row", values="seconds", aggfunc="sum")
+kinds = (1000 * kinds[list(audits)]).round(3)
+kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].head(10).fillna("")
 
 # %% [markdown]
 # ## Nodes to keep in float32
 #
 # Quantizing costs accuracy where ranges are wide, and that is rarely everywhere. `exclude` leaves operators alone by their
-# names (`*` stands for anything), and the profile has the names. Which part of the model is better left in float32: its
-# beginning or its end? Here are the products that the shelf's recipe turned to INT8, in the order of the graph.
+# names (`*` stands for anything). Which part of the model is better left in float32: its beginning or its end? Here are
+# the products with weights, in the order of the graph, read from the float32 file.
 
 # %%
-integer = profile[(profile["row"] == "onnx-int8-static") & (profile["precision"] == "int8")]["name"]
-products = sorted(set(integer), key=lambda name: int("".join(filter(str.isdigit, name)) or 0))
-len(products), products[:4], products[-4:]
+import onnx
+
+comparison.save("why")
+graph = onnx.load("why/models/onnx-fp32/model.onnx").graph
+weights = {one.name for one in graph.initializer}
+products = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and weights & set(node.input)]
+len(products), products[:3], products[-3:]
 
 # %%
 begins = shelf.with_step("quantize-onnx-static", name="keeps-the-beginning", exclude=products[:6])
