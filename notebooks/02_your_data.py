@@ -14,16 +14,16 @@
 # %% [markdown]
 # # Your own data, and the question of n
 #
-# A model that lost nothing on somebody else's benchmark may lose something on your texts. So judge it on yours: a CSV,
-# JSONL or Parquet file, a data set on the Hub, a folder of pictures or sounds.
+# A model that lost nothing on somebody else's benchmark may lose something on your texts. So judge it on yours: a
+# CSV, JSONL or Parquet file, a data set on the Hub, a folder of pictures or sounds.
 #
 # How many labelled rows does that take? This notebook finds out.
 
 # %% [markdown]
 # ## A file of your own
 #
-# Here is one as it comes out of a shop: columns with names of their own, labels in the model's words. (It is made of the
-# starter's reviews, so that this notebook runs anywhere.)
+# Here is one as it comes out of a shop: columns with names of their own, labels in the model's words. (It is made
+# of the starter's reviews, so that this notebook runs anywhere.)
 
 # %%
 import pandas as pd
@@ -64,19 +64,21 @@ row = small.row("onnx-int8-dynamic")
 row["accuracy"]["verdict"], row["accuracy"]["ci95"], row["accuracy"]["constraint"]
 
 # %% [markdown]
-# Speed is settled, accuracy is not. Answers are compared in pairs, row by row, so what counts is how many *change*: if two
-# of a hundred answers change, this is the smallest drop that n rows can tell from nothing.
+# Speed is settled, accuracy is not. Answers are compared in pairs, row by row, so what counts is how many
+# *change*: if two of a hundred answers change, this is the smallest drop that n rows can tell from nothing.
 
 # %%
 from workbench import evidence
 
+sizes = (100, 500, 2000, 10000)
 pd.DataFrame(
-    {"smallest drop seen, points": [round(100 * evidence.detectable_drop(n, 0.02), 2) for n in (100, 500, 2000, 10000)]},
-    index=pd.Index([100, 500, 2000, 10000], name="n"),
+    {"smallest drop seen, points": [round(100 * evidence.detectable_drop(n, 0.02), 2) for n in sizes]},
+    index=pd.Index(sizes, name="n"),
 )
 
 # %% [markdown]
-# The bar is one point. So many rows does it take, when two in a hundred answers change and none of it is loss on balance:
+# The bar is one point. So many rows does it take, when two in a hundred answers change and none of it is loss on
+# balance:
 
 # %%
 evidence.examples_needed(0.01, 0.02)
@@ -84,8 +86,8 @@ evidence.examples_needed(0.01, 0.02)
 # %% [markdown]
 # ## Two thousand rows
 #
-# The model is built already, and so is everything else that can be kept: only the new rows are answered, and speed is
-# measured again, because speed is always measured when it is asked for.
+# The model is built already, and so is everything else that can be kept: only the new rows are answered, and
+# speed is measured again, because speed is always measured when it is asked for.
 
 # %%
 large = workbench.compare("starter:sentiment", [recipe], n=2000, **asked)
@@ -117,5 +119,5 @@ flips = large.flips_frame()
 flips[["card.text", "card.label", "baseline.answer", "baseline.score", "variant.score", "kind"]].head(10)
 
 # %% [markdown]
-# No labels at all? Then variants are compared with the baseline's own answers, and a warning says so: agreement is not
-# accuracy.
+# No labels at all? Then variants are compared with the baseline's own answers, and a warning says so: agreement
+# is not accuracy.

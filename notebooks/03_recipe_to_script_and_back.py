@@ -14,9 +14,9 @@
 # %% [markdown]
 # # From a recipe file to a script, and back
 #
-# A number in a slide is worth little if nobody can have it again. A recipe file is that number with everything behind
-# it: model, data, options and packages, pinned; what was measured, with its intervals. This notebook takes one from a
-# comparison, puts the model to work, and checks what the file promises.
+# A number in a slide is worth little if nobody can have it again. A recipe file is that number with everything
+# behind it: model, data, options and packages, pinned; what was measured, with its intervals. This notebook takes
+# one from a comparison, puts the model to work, and checks what the file promises.
 
 # %% [markdown]
 # ## A file
@@ -29,17 +29,17 @@ comparison = workbench.compare("starter:sentiment", ["onnx-int8-dynamic"], quick
 # %%
 row = comparison.row("onnx-int8-dynamic")
 row.recipe.save("int8.yaml")
-print("\n".join(open("int8.yaml").read().splitlines()[:44]))
+print(row.recipe.to_yaml()[:1600], "…")
 
 # %% [markdown]
-# `spec` is what was asked for and may be edited. `lock` is what it was resolved to, down to hashes of files and rows.
-# `expect` is what was measured.
+# `spec` is what was asked for and may be edited. `lock` is what it was resolved to, down to hashes of files and
+# rows. `expect` is what was measured.
 
 # %% [markdown]
 # ## A model to call
 #
-# `load` builds what the file says, or takes it from the store, and gives something that is called like the transformers
-# model it came from. `pipeline` puts the model's own tokenizer around it.
+# `load` builds what the file says, or takes it from the store, and gives something that is called like the
+# transformers model it came from. `pipeline` puts the model's own tokenizer around it.
 
 # %%
 pipe = workbench.pipeline("int8.yaml")
@@ -64,9 +64,9 @@ pipe.model
 # ## Does it still hold?
 #
 # `verify` goes through the file's promises one by one: is it a valid file, are the inputs the same bytes, is the
-# environment the same, does building it give the same graph, does that give the same answers, and is it as fast, within
-# both intervals? `reuse=True` takes the model that is in the store; without it everything is built again in an empty
-# folder, which is what you want in CI.
+# environment the same, does building it give the same graph, does that give the same answers, and is it as fast,
+# within both intervals? `reuse=True` takes the model that is in the store; without it everything is built again
+# in an empty folder, which is what you want in CI.
 
 # %%
 workbench.verify("int8.yaml", reuse=True)
@@ -74,8 +74,8 @@ workbench.verify("int8.yaml", reuse=True)
 # %% [markdown]
 # ## And if somebody changes it?
 #
-# One option of the file is turned. It is still a valid recipe, it still builds and it still answers. But it is not what
-# was measured, and that is found:
+# One option of the file is turned. It is still a valid recipe, it still builds and it still answers. But it is
+# not what was measured, and that is found:
 
 # %%
 from pathlib import Path

@@ -14,15 +14,15 @@
 # %% [markdown]
 # # Reading why
 #
-# "Quantize it, and it gets faster" is true until it is not. This notebook takes a recipe that quantizes too much, reads in
-# its audit and its profile what went wrong, and finds the operators that should stay in float32.
+# "Quantize it, and it gets faster" is true until it is not. This notebook takes a recipe that quantizes too much,
+# reads in its audit and its profile what went wrong, and finds the operators that should stay in float32.
 
 # %% [markdown]
 # ## Two ways to INT8
 #
-# Both find ranges on calibration data. The recipe on the shelf quantizes the products that have weights, and what goes
-# into them. `everything` is what the library's own defaults would do: more kinds of operators, attention too, and every
-# tensor that any of them reads or writes.
+# Both find ranges on calibration data. The recipe on the shelf quantizes the products that have weights, and what
+# goes into them. `everything` is what the library's own defaults would do: more kinds of operators, attention
+# too, and every tensor that any of them reads or writes.
 
 # %%
 import workbench
@@ -42,7 +42,8 @@ comparison = workbench.compare("starter:sentiment", [shelf, "onnx-fp32", everyth
 # ## The audit: what is in the file
 #
 # After each build the file is read, without running it: how many products were quantized, and how many pairs of
-# quantize and dequantize there are that no integer kernel takes up. Those pairs are work that float32 would not have.
+# quantize and dequantize there are that no integer kernel takes up. Those pairs are work that float32 would not
+# have.
 
 # %%
 import pandas as pd
@@ -70,25 +71,29 @@ for row in comparison.rows:
 # %% [markdown]
 # ## The profile: where the time goes
 #
-# Seconds of a call by kind of operator. Look for kinds that only one of them has.
+# Milliseconds of a call by kind of operator. Look for kinds that only one of them has.
 
 # %%
 profile = comparison.profile_frame()
-kinds = profile.pivot_table(index="type", columns="row", values="seconds", aggfunc="sum").mul(1000)
-kinds = kinds[["onnx-fp32", "onnx-int8-static", "everything"]]
-kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].round(3).head(10)
+kinds = profile[profile["row"].isin(audits)].pivot_table(index="type", columns="row", values="seconds", aggfunc="sum")
+kinds = (1000 * kinds[list(audits)]).round(3)
+kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].head(10).fillna("")
 
 # %% [markdown]
 # ## Nodes to keep in float32
 #
-# Quantizing costs accuracy where ranges are wide, and that is rarely everywhere. `exclude` leaves operators alone by their
-# names (`*` stands for anything), and the profile has the names. Which part of the model is better left in float32: its
-# beginning or its end? Here are the products that the shelf's recipe turned to INT8, in the order of the graph.
+# Quantizing costs accuracy where ranges are wide, and that is rarely everywhere. `exclude` leaves operators alone
+# by their names (`*` stands for anything). Which part of the model is better left in float32: its beginning or
+# its end? Here are the products with weights, in the order of the graph, read from the float32 file.
 
 # %%
-integer = profile[(profile["row"] == "onnx-int8-static") & (profile["precision"] == "int8")]["name"]
-products = sorted(set(integer), key=lambda name: int("".join(filter(str.isdigit, name)) or 0))
-len(products), products[:4], products[-4:]
+import onnx
+
+comparison.save("why")
+graph = onnx.load("why/models/onnx-fp32/model.onnx").graph
+weights = {one.name for one in graph.initializer}
+products = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm") and weights & set(node.input)]
+len(products), products[:3], products[-3:]
 
 # %%
 begins = shelf.with_step("quantize-onnx-static", name="keeps-the-beginning", exclude=products[:6])
@@ -96,8 +101,8 @@ ends = shelf.with_step("quantize-onnx-static", name="keeps-the-end", exclude=pro
 kept = workbench.compare("starter:sentiment", [shelf, begins, ends], quick=True)
 
 # %% [markdown]
-# Every one of them answers the same 500 reviews, so they are compared answer by answer. `agreement` is the share of
-# answers that are those of float32: it moves long before accuracy does, and so it is the better guide here.
+# Every one of them answers the same 500 reviews, so they are compared answer by answer. `agreement` is the share
+# of answers that are those of float32: it moves long before accuracy does, and so it is the better guide here.
 
 # %%
 pd.DataFrame(
@@ -115,9 +120,10 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# Whatever the table says on your machine, the question is the same: is what the float32 part costs in speed worth what it
-# brings back? With 500 reviews the verdicts may well be "no detectable drop" for all, and then the fastest is the one to
-# take. With a model that *is* sensitive this is how the place is found, and the row's recipe file keeps the answer.
+# Whatever the table says on your machine, the question is the same: is what the float32 part costs in speed worth
+# what it brings back? With 500 reviews the verdicts may well be "no detectable drop" for all, and then the
+# fastest is the one to take. With a model that *is* sensitive this is how the place is found, and the row's
+# recipe file keeps the answer.
 
 # %%
 chosen = kept.selected or kept.rows[1]

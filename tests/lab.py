@@ -15,6 +15,7 @@ from typing import Any
 
 from tests import browser
 
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 QUIET = {"@jupyterlab/apputils-extension:announcements": True, "@jupyterlab/extensionmanager-extension:plugin": True}
 
 
@@ -50,13 +51,17 @@ def served(folder: Path, home: Path, dark: bool = False) -> Iterator[str]:
 def opened(page: Any, address: str, file: str) -> None:
     """A notebook, with its kernel ready."""
     page.goto(f"{address}/tree/{file}")
-    page.locator(".jp-NotebookPanel .jp-Notebook").wait_for(timeout=120_000)
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=120_000)
+    ready(page)
+
+
+def ready(page: Any) -> None:
+    page.locator(f"{PANEL} .jp-Notebook").wait_for(timeout=120_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
 
 
 def code_cell(page: Any, number: int) -> Any:
     """The code cell of that number, from 0 on."""
-    return page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+    return page.locator(f"{PANEL} .jp-CodeCell").nth(number)
 
 
 def run(page: Any, number: int) -> Any:

@@ -187,6 +187,9 @@ def test_widths_are_those_of_the_cell_and_the_theme_is_that_of_the_notebook() ->
     css = markup.css()
     assert "@media (max-width" not in css and "@container (max-width: 760px)" in css
     assert '[data-jp-theme-light="false"] .workbench' in css and '[data-jp-theme-light="true"] .workbench' in css
+    assert css.count("{") == css.count("}") and not re.search(r"(?<!h)\.workbench [^-]", css), (
+        "each class weighs three times"
+    )
 
 
 # ---- the picker ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from functools import cache
@@ -19,12 +20,14 @@ ENDED = ("ok", "failed", "cancelled", "stopped")
 
 @cache
 def css() -> str:
-    """The report's sheet; a cell is narrower than its window, so what asked for the window's width asks for the
-    cell's."""
+    """The report's sheet for a cell. A cell is narrower than its window, so what asked for the window's width asks for
+    the cell's; and its classes weigh three times, so that the notebook's rules for tables, lists and code yield."""
     web = (HERE.parent / "web" / "page.css").read_text(encoding="utf-8")
-    sheets = (stylesheet() + web).replace("@media (max-width:", "@container (max-width:")
-    sheets = sheets.replace("@media (min-width:", "@container (min-width:")
-    return sheets + (HERE / "cell.css").read_text(encoding="utf-8")
+    own = (HERE / "cell.css").read_text(encoding="utf-8")
+    before, after = own.split("/* ---- after the report's rules */")
+    sheets = "".join((before, stylesheet(), web, after))
+    narrow = re.sub(r"@media (?=\((?:max|min)-width)", "@container ", sheets)
+    return re.sub(r"\.workbench\b(?!-)", ".workbench.workbench.workbench", narrow)
 
 
 def drawn(run: str, status: str, watching: Watching) -> str:

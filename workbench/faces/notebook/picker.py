@@ -126,7 +126,7 @@ class Picker:
         run.on_click(lambda _: self._run())
         note = ipywidgets.HTML("<span class=wb-note>Ctrl or Cmd marks several; none means the first choices.</span>")
         left = [self.model, self.task, self.data, self.calibration, self.target, self.n, self.bar, self.quick,
-                self.recipes, note, ipywidgets.HBox([plan, run])]  # fmt: skip
+                self.recipes, note, ipywidgets.HBox([plan, run], layout={"margin": "8px 0 12px 118px"})]  # fmt: skip
         sides = ipywidgets.HBox([ipywidgets.VBox(left), self._plan_html])
         style = ipywidgets.HTML(f"<style>{markup.css()}</style>")
         self.widget = ipywidgets.VBox([style, sides, self._options, self._result])
