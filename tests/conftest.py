@@ -6,6 +6,7 @@ comparison of them has run (`warm_run`); a test that changes a home takes a copy
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 # Before anything imports torch: threads of this process that spin beside its workers made a fixture of seconds take
 # minutes. Workers set their own.
@@ -73,15 +75,32 @@ class Small:
         return [str(self.model), "--data", str(self.rows), "--baseline", str(self.baseline), *named]
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+    """(folder, what `make` said of it, as JSON holds it): made by the first of pytest's processes that needs it, while
+    the others wait."""
+    own = factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, said = shared / name, shared / f"{name}.json"
+    with FileLock(shared / f"{name}.lock"):
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(json.dumps(make(folder)))
+    return folder, json.loads(said.read_text())
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    from tests import small as make
+    def build(folder: Path) -> None:
+        from tests import small as make
 
-    folder = tmp_path_factory.mktemp("small")
-    baseline, *others = [make.make_recipe(folder, name) for name in ("pytorch-fp32", "onnx-fp32", "onnx-int8-dynamic")]
-    return Small(
-        make.make_model(folder / "model"), make.make_rows(folder / "rows.csv"), baseline, (others[0], others[1])
-    )
+        for name in ("pytorch-fp32", "onnx-fp32", "onnx-int8-dynamic"):
+            make.make_recipe(folder, name)
+        make.make_model(folder / "model")
+        make.make_rows(folder / "rows.csv")
+
+    folder, _ = once(tmp_path_factory, "small", build)
+    baseline, *others = [folder / f"{name}.yaml" for name in ("pytorch-fp32", "onnx-fp32", "onnx-int8-dynamic")]
+    return Small(folder / "model", folder / "rows.csv", baseline, (others[0], others[1]))
 
 
 def planned(small: Small, **changes: Any) -> Any:
@@ -95,16 +114,19 @@ def planned(small: Small, **changes: Any) -> Any:
 @pytest.fixture(scope="session")
 def warm_run(small: Small, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """(home, run id) of a comparison that has run to its end. Only to be read."""
-    from workbench import bench
 
-    folder = tmp_path_factory.mktemp("warm") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_HOME", str(folder))
-        run = bench.submit(planned(small))
-        for _ in bench.follow(run):
-            pass
-        assert bench.status(run) == "ok", (folder / "runs" / run / "log" / "runner.log").read_text()
-    return folder, run
+    def compare(folder: Path) -> str:
+        from workbench import bench
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WORKBENCH_HOME", str(folder))
+            run = bench.submit(planned(small))
+            for _ in bench.follow(run):
+                pass
+            assert bench.status(run) == "ok", (folder / "runs" / run / "log" / "runner.log").read_text()
+        return run
+
+    return once(tmp_path_factory, "warm", compare)
 
 
 @pytest.fixture
