@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -83,6 +84,11 @@ def opened(width: int = 1280, dark: bool = False) -> Iterator[Any]:
         page = _listened(context.new_page())
         try:
             yield page
+        except BaseException:
+            seen = Path(tempfile.mkdtemp(prefix="seen-")) / "page.png"
+            page.screenshot(path=seen)
+            print(f"what the page showed: {seen}\nwhat its console said: {page.said}")
+            raise
         finally:
             browser.close()
 

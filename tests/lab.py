@@ -59,6 +59,12 @@ def ready(page: Any) -> None:
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
 
 
+def save(page: Any) -> None:
+    """Write the notebook to its file, outputs and all."""
+    page.keyboard.press("Control+s")
+    page.locator(".jp-mod-current .jp-DirtyIndicator, .lm-mod-current.jp-mod-dirty").wait_for(state="detached")
+
+
 def code_cell(page: Any, number: int) -> Any:
     """The code cell of that number, from 0 on."""
     return page.locator(f"{PANEL} .jp-CodeCell").nth(number)

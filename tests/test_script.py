@@ -29,7 +29,7 @@ def compared(small: Small, warm_home: Path) -> Any:
 
 def test_a_comparison_returns_at_once_and_its_accessors_wait(compared: Any) -> None:
     assert compared.status in ("waiting", "running") and compared.run in repr(compared)
-    assert set(compared._repr_mimebundle_()) == {"text/plain"}
+    assert set(compared._repr_mimebundle_()) == {"text/plain", "text/html"}
     assert list(compared.to_frame()["name"]) == ["onnx-fp32", "onnx-int8-dynamic"]
     assert compared.status == "ok" and compared.wait() is compared
     bundle = compared._repr_mimebundle_()
