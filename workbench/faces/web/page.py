@@ -75,11 +75,11 @@ def _wire(
         asked = dict(request.query_params) if request else {}
         record = desk.record(asked.get("run"), who)
         found, there = record.id if record else "", gr.skip()
-        if record:
+        if "run" in asked:  # one that is not there is told on its screen
             there = gr.Tabs(selected="compare" if desk.finished(found, who) else "run")
         elif "recipe" in asked:  # the cards tick it themselves
             there = gr.Tabs(selected="choose")
-        return (who, found, there, *look(found, who), *ended(found, who))
+        return (who, found, there, *look(asked.get("run", ""), who), *ended(found, who))
 
     demo.load(opened, [shared.visitor], [shared.visitor, shared.current, shared.tabs, *drawn, *results], **QUIET)
     shared.current.change(None, shared.current, None, js="run => { window.workbench.address(run); }")

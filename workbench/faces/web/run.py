@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import bench
+from workbench.errors import WorkbenchError
 from workbench.faces.board import Board
 from workbench.faces.web.around import ALIVE, QUIET, Desk, Shared, told
 from workbench.faces.web.parts import html, levels, part, stepper
+from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
@@ -96,10 +98,13 @@ def looker(desk: Desk) -> Callable[[str, str], tuple[Any, ...]]:
     import gradio as gr
 
     def look(run: str, who: str) -> tuple[Any, ...]:
-        record = desk.record(run, who)
+        try:
+            record, wrong = desk.visitors.own(run, who) if run else None, ""
+        except WorkbenchError as error:
+            record, wrong = None, problem(error)
         alive = record is not None and record.status in ALIVE
         over = record is not None and record.status in ("failed", "cancelled", "stopped")
-        markup = part(shown(record, who, desk.visitors, desk.watching))
+        markup = part(wrong + shown(record, who, desk.visitors, desk.watching))
         return (markup, gr.update(visible=alive), gr.update(visible=over), gr.Timer(active=alive),
                 title(record, desk.watching))  # fmt: skip
 
