@@ -9,6 +9,7 @@ from workbench.errors import RequestError
 from workbench.store import Store
 
 MOST_UPLOAD = "50mb"
+MOST_SESSIONS = 200  # pages whose state is kept; each costs a quarter of a megabyte, and anybody can open one
 WAKE = 0.02  # seconds between two looks into Gradio's queue; its own 0.001 takes a twentieth of a core from measuring
 
 
@@ -27,8 +28,8 @@ def launch(host: str = "127.0.0.1", port: int | None = None, shared: bool | None
         demo.launch(
             server_name="0.0.0.0" if on_a_space else host, server_port=port, theme=look.theme(), css=look.css(),
             head=look.head(), allowed_paths=[str(take.exports(store))], footer_links=[], run_history=False,
-            enable_monitoring=False, max_file_size=MOST_UPLOAD, ssr_mode=False, show_error=False,
-            mcp_server=importlib.util.find_spec("mcp") is not None,
+            enable_monitoring=False, state_session_capacity=MOST_SESSIONS, max_file_size=MOST_UPLOAD, ssr_mode=False,
+            show_error=False, mcp_server=importlib.util.find_spec("mcp") is not None,
         )  # fmt: skip
     except OSError as error:
         why = f"Somebody else listens at {host}, port {port}." if port else f"{error.strerror or error}."
