@@ -56,7 +56,7 @@ def test_a_run_is_watched_left_found_again_and_chosen_from(
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         last = page.locator(".jp-Notebook .jp-CodeCell").last
-        last.locator(".jp-OutputArea-output", has_text="quantize").wait_for(timeout=RUN)
+        last.locator(".jp-OutputArea-output", has_text="runs on").wait_for(timeout=RUN)
         assert run_of(asks) != first, "asked again when it had ended, it is measured again"
         lab.save(page)
         ours = [text for text in page.said if "workbench" in text.lower() or "anywidget" in text.lower()]
