@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -69,7 +70,7 @@ class Choice:
 
     def recipe(self, name: str) -> Recipe:
         opened = recipes.load(f"{self.opened}\n") if self.opened.strip() else None
-        return opened if opened and opened.name == name else recipes.find_recipe(name)
+        return opened if opened and opened.name == name else recipes.on_shelf(name)
 
     def _chosen(self) -> list[tuple[str, dict[str, dict[str, str]]]]:
         said = json.loads(self.shelf or "{}")
@@ -122,11 +123,32 @@ def columns_of(text: str) -> dict[str, str] | None:
 
 
 def refuse_places(names: Sequence[str], desk: Desk) -> None:
-    """RequestError where visitors of a shared server name its folders and files."""
+    """RequestError where visitors of a shared server name its folders and files, however they spell them."""
     for name in map(str.strip, names) if desk.visitors.shared else ():
-        if name.startswith(("/", ".", "~")) or (name and Path(name).exists()):
+        if not _is_public(name):
             why = "Visitors of this server choose among starters, models and data of the Hub, and the shelf."
-            raise RequestError(f"{name} is a place on this server.", why, "Name one of those, or upload a file.")
+            raise RequestError(f"{name[:200]} is a place on this server.", why, "Name one of those, or upload a file.")
+
+
+def _is_public(name: str) -> bool:
+    """Whether nothing of this machine is meant: a revision or a split behind the name changes nothing."""
+    if (
+        name.startswith(("/", ".", "~", "local:", "file:"))
+        or ".." in re.split(r"[/\\]", name)
+        or not name.isprintable()
+    ):
+        return False
+    if name.startswith("starter:"):
+        return True
+    bare = re.sub(r"\[[^\[\]]*\]$", "", name)
+    return not any(_is_here(one) for one in {name, bare, bare.partition("@")[0], bare.partition(":")[0]})
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):  # too long for any path
+        return False
 
 
 def planned(choice: Choice, desk: Desk, visitor: str) -> tuple[Plan, str]:
