@@ -246,7 +246,12 @@ def find_recipe(name_or_path: str | Path) -> Recipe:
     """A recipe from the shelf by name, or from a file. Raises RequestError with the nearest name."""
     if isinstance(name_or_path, Path) or re.search(r"[/\\]|\.(ya?ml|json)$", name_or_path, re.IGNORECASE):
         return load(Path(name_or_path))
-    if found := _shelf().get(name_or_path):
+    return on_shelf(name_or_path, "; or give a file")
+
+
+def on_shelf(name: str, otherwise: str = "") -> Recipe:
+    """A recipe of the shelf by name; no file is looked for. Raises RequestError with the nearest name."""
+    if found := _shelf().get(name):
         return found
-    what = f"There is no recipe called `{name_or_path}`."
-    raise RequestError(what, did_you_mean(name_or_path, _shelf()), f"Known: {', '.join(_shelf())}; or give a file.")
+    what = f"There is no recipe called `{name}`."
+    raise RequestError(what, did_you_mean(name, _shelf()), f"Known: {', '.join(_shelf())}{otherwise}.")

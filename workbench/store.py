@@ -136,8 +136,9 @@ class Store:
         """Take a filled `aside` folder in under `key`, whole or not at all. The first one in stays."""
         folder, aside = self._folder(key), files.parent
         said = {"key": key, "format": format, "facts": facts, "created": time.time(), "files": manifest_of(files)}
-        write_whole(aside / "artifact.json", json.dumps(said, indent=1, allow_nan=False))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._telling():
+            write_whole(aside / "artifact.json", json.dumps(said, indent=1, allow_nan=False))
+            folder.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
             with contextlib.suppress(OSError):  # another process was first: both made the same thing
                 os.rename(aside, folder)
@@ -149,7 +150,7 @@ class Store:
     def forget(self, key: str) -> None:
         """Remove an artifact: out of its place at once, so that nobody ever sees half of it."""
         away = self._new_aside()
-        with contextlib.suppress(FileNotFoundError):
+        with self._telling(), contextlib.suppress(FileNotFoundError):
             os.rename(self._folder(key), away)
         shutil.rmtree(away, ignore_errors=True)
 
@@ -191,7 +192,8 @@ class Store:
 
     def set_plan(self, run: str, plan: dict[str, Any]) -> None:
         """What the run does, beside its results; `clean` spares every artifact that it names."""
-        write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
+        with self._telling():
+            write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
 
     def begin(self, run: str) -> None:
         """A runner is about to start, for the first time or again."""
@@ -303,6 +305,14 @@ class Store:
                 with contextlib.closing(self._connect()) as database:
                     yield database
         except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What the disk refuses, in words."""
+        try:
+            yield
+        except OSError as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> WorkbenchError:

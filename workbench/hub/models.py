@@ -27,6 +27,7 @@ from workbench.hub.client import (
     read_small,
     verified,
 )
+from workbench.hub.headers import check_safetensors
 
 HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[^@\s]+))?")
 
@@ -141,11 +142,21 @@ def _find_local(folder: Path, formats: Sequence[str], name: str) -> ModelInfo:
         raise RequestError(f"The folder {folder} is empty.", "", "Give the folder that `save_pretrained` wrote.")
     paths = allowed.choose(present, str(folder), formats)
     sources = {path: inside(folder, present[path]) for path in paths}
-    config = allowed.checked_config(paths, lambda path: sources[path].read_bytes(), str(folder))
+    config = allowed.checked_config(paths, lambda path: _small(sources[path], path, str(folder)), str(folder))
+    for path, source in sources.items():
+        if path.endswith(".safetensors"):
+            check_safetensors(source, path)
     files = tuple(
         RemoteFile(path, sha256_of_file(source), None, source.stat().st_size) for path, source in sources.items()
     )
     return ModelInfo(name, "local", _digest(files), files, config, folder=folder.resolve())
+
+
+def _small(source: Path, path: str, name: str) -> bytes:
+    """The bytes of a configuration."""
+    if (size := source.stat().st_size) > allowed.MOST_CONFIG:
+        raise allowed.too_large(path, size, name)
+    return source.read_bytes()
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -205,8 +216,11 @@ def fetch_model(info: ModelInfo, into: Path, progress: Progress, *, token: Token
     else:
         _copy(info, into, progress)
         manifest = _checked(info, into)
-    paths = [entry["path"] for entry in manifest]
-    allowed.checked_config(paths, lambda path: (into / path).read_bytes(), info.id)
+    paths = [str(entry["path"]) for entry in manifest]
+    allowed.checked_config(paths, lambda path: _small(into / path, path, info.id), info.id)
+    for path in paths:
+        if path.endswith(".safetensors"):
+            check_safetensors(into / path, f"{path} of `{info.id}`")
     return sorted(manifest, key=lambda entry: str(entry["path"]))
 
 
