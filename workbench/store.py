@@ -259,7 +259,7 @@ class Store:
     def _record(self, row: tuple[Any, ...]) -> RunRecord:
         record = RunRecord(row[0], row[1], row[2], json.loads(row[3]), *row[4:])
         begun = record.status in ("running", "cancelling") or record.pid is not None
-        gone = begun or time.time() - record.created > STARTING
+        gone = begun or abs(time.time() - record.created) > STARTING  # clocks are set back, too
         if record.status not in events.Finished.FINAL and gone and not self.alive(record.id):
             return replace(record, status="stopped")
         return record
