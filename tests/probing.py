@@ -178,9 +178,10 @@ def every_route(target: Target, chance: random.Random) -> Iterator[Probe]:
     home, own = target.home, target.home / "runs" / target.run
     up = home / "exports" / "somebody" / ".." / ".."
     files = [
-        home / "runs.sqlite", home / "runs.sqlite-wal", own / "report.json", own / "owner.json",
-        own / "log" / "runner.log", home / "exports", home / "exports" / "somebody", up / "runs.sqlite", up / "runs" / target.run / "owner.json",
-        Path("/etc/passwd"), Path("/proc/self/environ"), Path("/proc/self/cwd/app.py"),
+        *(own / name for name in ("report.json", "owner.json", "log/runner.log")), home / "runs.sqlite",
+        home / "runs.sqlite-wal", home / "exports", home / "exports" / "somebody", up / "runs.sqlite",
+        up / "runs" / target.run / "owner.json", Path("/etc/passwd"), Path("/proc/self/environ"),
+        Path("/proc/self/cwd/app.py"),
     ]  # fmt: skip
     for route in ROUTES:
         file = chance.choice(ENCODINGS)(str(chance.choice(files)))

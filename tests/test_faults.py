@@ -153,7 +153,7 @@ def test_a_full_disk_is_told_and_room_that_is_made_is_used(tmp_path: Path) -> No
         home = disk / "home"
         journey(home, "before")
         store, kept = Store(home), 0
-        with pytest.raises((WorkbenchError, OSError), match="space|too large") as full:
+        with pytest.raises((WorkbenchError, OSError), match=r"space|too large") as full:
             for number in range(100):
                 with store.aside() as folder:
                     (folder / "model.bin").write_bytes(bytes(700_000 + 300_000 * number))

@@ -4,8 +4,8 @@
     HOME/runs.sqlite                runs and their events, readable by any process while a run goes on
     HOME/runs/<run id>/             plan, logs, and what the run gives out
 
-Some SQLite 3.40 builds can damage a WAL database when two connections write or checkpoint at the same
-instant (the WAL-reset fault). It cannot happen here: every write, and the checkpoint that a close or a
+SQLite 3.7.0 to 3.51.2 (all builds of 3.40, too; mended in 3.51.3, 3.50.7 and 3.44.6) can damage a WAL database when two
+connections write or checkpoint at the same instant (sqlite.org/wal.html#walresetbug). It cannot happen here: every write, and the checkpoint that a close or a
 full log causes, is made while holding an exclusive file lock, so there is one writer at a time.
 """
 

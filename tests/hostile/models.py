@@ -158,6 +158,11 @@ BUILDS: dict[str, tuple[Callable[[Scene], Path], str]] = {
     "a configuration of a hundred gigabytes": (sparse("config.json", 10**11), "too large"),
     "a tokenizer's configuration of a hundred gigabytes": (sparse("tokenizer_config.json", 10**11), "too large"),
     "a pickle called config.json": (lambda s: folder(s, config__json=s.pickle()), "not valid JSON"),
+    "labels in a list": (config(id2label=["bad", "good"]), "id2label"),
+    "labels in labels": (config(id2label={"0": {"1": "bad"}}), "id2label"),
+    "an architecture that is a number": (config(architectures=7), "architectures"),
+    "architectures that are lists": (config(architectures=[["BertModel"]]), "architectures"),
+    "a model type that is a list": (config(model_type=["bert"]), "model_type"),
     # numbers
     "a thousand million layers": (config(num_hidden_layers=10**9), "cannot be built"),
     "layers in a list": (config(depths=[2, 2, 10**8]), "cannot be built"),

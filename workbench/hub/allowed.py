@@ -142,6 +142,30 @@ def _texts(value: Any) -> list[str]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
+def refuse_shape(config: dict[str, Any], name: str) -> None:
+    """RequestError where what everybody reads of a config.json is of another kind than `save_pretrained` writes."""
+    wrong = {
+        "architectures": not _is_list_of_texts(config.get("architectures") or []),
+        "model_type": not isinstance(config.get("model_type") or "", str),
+        "id2label": not _is_plain(config.get("id2label") or {}),
+        "label2id": not _is_plain(config.get("label2id") or {}),
+    }
+    for key in (key for key, is_wrong in wrong.items() if is_wrong):
+        raise RequestError(
+            f"`{name}` cannot be read ({key} in config.json).", "It is not as `save_pretrained` writes it.",
+            "Save the model again, or take another one.",
+        )  # fmt: skip
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_plain(value: Any) -> bool:
+    """A mapping to plain values."""
+    return isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values())
+
+
 def refuse_absurd(config: dict[str, Any], name: str) -> None:
     """RequestError for a config.json whose numbers describe no model that any machine could build."""
     for key, value in _keys(config):
@@ -209,6 +233,7 @@ def checked_config(paths: Iterable[str], read: Callable[[str], bytes], name: str
     others = [path for path in paths if path.endswith("config.json") and path != "config.json"]
     documents = [(path, parse_json(path, read(path), name)) for path in others]
     refuse_code([("config.json", config), *documents], name)
+    refuse_shape(config, name)
     refuse_absurd(config, name)
     if INDEX in paths:
         check_index(parse_json(INDEX, read(INDEX), name), name)
