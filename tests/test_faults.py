@@ -10,6 +10,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +27,7 @@ from workbench import isolate
 from workbench.errors import WorkbenchError
 from workbench.event import Finished, Progress, Started
 from workbench.isolate import Limits
+from workbench.running import measuring_turn
 from workbench.store import Store
 
 pytestmark = pytest.mark.slow
@@ -177,6 +180,31 @@ def test_a_clock_that_jumps_changes_no_order_and_hides_no_run(seconds: float, tm
     with jumping_clock(1, seconds):
         lost, _ = store.add_run("lost", {}, "lost", {})  # whoever should have begun it is gone
     assert store.run(lost).status == "stopped"
+
+
+def test_twenty_who_ask_at_once_measure_one_after_the_other_in_their_order() -> None:
+    inside, order, most = 0, [], 0
+
+    def ask(number: int) -> None:
+        nonlocal inside, most
+        with measuring_turn(lambda before: None):
+            inside += 1
+            most = max(most, inside)
+            order.append(number)
+            time.sleep(0.01)
+            inside -= 1
+
+    threads = []
+    with measuring_turn(lambda before: None):
+        for number in range(20):
+            threads.append(threading.Thread(target=ask, args=(number,)))
+            threads[-1].start()
+            tickets = Path(tempfile.gettempdir()) / f"workbench-measuring-{os.getuid()}"
+            until(lambda number=number, at=tickets: len(list(at.glob("*.ticket"))) == number + 2)  # type: ignore[misc]
+        assert not order
+    for thread in threads:
+        thread.join(30)
+    assert order == list(range(20)) and most == 1
 
 
 # ---- what workers leave behind ------------------------------------------------------------------

@@ -104,8 +104,8 @@ def test_a_name_that_is_a_place_of_the_server_is_refused_however_it_is_written(
     store = Store()
     desk = Desk(store, Visitors(store, shared=True), Watching(store))
     places = ["/etc/passwd", "~/x", "./rows.csv", "rows.csv", "rows.csv[all]", "docs", "docs/../rows.csv[all]",
-              "docs@main", "docs/../../x@main", "nowhere/../../etc/passwd", "local:rows.csv", "file:///etc/passwd", " /etc/passwd ",
-              "docs\\..\\x", "a\0b", "a\nb"]  # fmt: skip
+              "docs@main", "docs/../../x@main", "nowhere/../../etc/passwd", "local:rows.csv",
+              "file:///etc/passwd", " /etc/passwd ", "docs\\..\\x", "a\0b", "a\nb"]  # fmt: skip
     for name in places:
         with pytest.raises(RequestError, match="place on this server"):
             choose.refuse_places((name,), desk)

@@ -4,9 +4,10 @@
     HOME/runs.sqlite                runs and their events, readable by any process while a run goes on
     HOME/runs/<run id>/             plan, logs, and what the run gives out
 
-SQLite 3.7.0 to 3.51.2 (all builds of 3.40, too; mended in 3.51.3, 3.50.7 and 3.44.6) can damage a WAL database when two
-connections write or checkpoint at the same instant (sqlite.org/wal.html#walresetbug). It cannot happen here: every write, and the checkpoint that a close or a
-full log causes, is made while holding an exclusive file lock, so there is one writer at a time.
+SQLite 3.7.0 to 3.51.2 (all builds of 3.40, too; mended in 3.51.3, 3.50.7 and 3.44.6) can damage a WAL database
+when two connections write or checkpoint at the same instant (sqlite.org/wal.html#walresetbug). It cannot happen
+here: every write, and the checkpoint that a close or a full log causes, is made while holding an exclusive file
+lock, so there is one writer at a time.
 """
 
 from __future__ import annotations

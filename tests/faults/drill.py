@@ -27,7 +27,7 @@ from tests.faults.processes import family, lives, until, workers
 from workbench import bench, isolate
 from workbench.artifact import sha256_of
 from workbench.errors import WorkbenchError
-from workbench.event import Event, Failed, Made, Measured, Started
+from workbench.event import Event, Failed, Made, Measured, Progress, Started
 from workbench.planning import Plan, Work
 from workbench.running import Here
 from workbench.store import Store
@@ -137,6 +137,19 @@ class Drill:
             left += len(workers(self.store.home))
             assert bench.status(run, self.store) == "cancelled"
         return {"cancels": count, "slowest_s": round(max(took), 2), "left": left, "corrupt": self.corrupt()}
+
+    def visitors(self, count: int) -> dict[str, Any]:
+        """So many comparisons asked for at once: how many came to their end, and the most that measured together."""
+        runs = [bench.submit(self.another(), self.store) for _ in range(count)]
+        until(lambda: all(bench.status(run, self.store) in ("ok", "failed", "stopped") for run in runs), 120.0 * count)
+        spans = []
+        for run in runs:
+            found = self.events(run)
+            begun = next((one.at for one in found if isinstance(one, Progress) and "round" in one.note), 0.0)
+            spans.append((begun, next(one.at for one in found if isinstance(one, Measured) and one.work == "speed")))
+        together = max(sum(begin < at < end for begin, end in spans) for at, _ in spans)
+        return {"visitors": count, "finished": sum(bench.status(run, self.store) == "ok" for run in runs),
+                "measured_together": together + 1, "corrupt": self.corrupt()}  # fmt: skip
 
     def memory(self, count: int) -> dict[str, Any]:
         return self._named(count, ("memory", "native"), lambda one: one.what == "The worker ran out of memory.")
