@@ -1,4 +1,4 @@
-"""What SECURITY.md promises, over and over: each part prints what came out, and docs/reliability.md keeps the last of it.
+"""What SECURITY.md promises, over and over: each part prints what came out, and docs/reliability.md keeps it.
 
     python -m benchmarks.soak                    every part with the count that is promised
     python -m benchmarks.soak kills=20 fuzz=1    these parts only, so often; fuzz is in minutes for each parser
@@ -24,8 +24,8 @@ from benchmarks.machine_line import machine_line
 
 ROOT = Path(__file__).parent.parent
 PAGE, KEPT = ROOT / "docs" / "reliability.md", ROOT / "docs" / "results" / "reliability.json"
-LONG = {"kills": 200, "cancels": 100, "memory": 100, "hangs": 50, "writes": 50, "visitors": 20, "store": 50, "hostile": 1,
-        "probes": 10_000, "fuzz": 10}  # fmt: skip
+LONG = {"kills": 200, "cancels": 100, "memory": 100, "hangs": 50, "writes": 50, "visitors": 20, "store": 50,
+        "hostile": 1, "probes": 10_000, "fuzz": 10}  # fmt: skip
 WHAT = {
     "kills": "kill -9 of the runner, its workers, or all, at random moments",
     "cancels": "cancel at random moments",
@@ -63,8 +63,8 @@ def main() -> None:
         for name, count in asked.items():
             begin = time.monotonic()
             seen, holds = PARTS[name](place, small, home, run, int(count))
-            said = {"count": int(count), "seen": seen, "holds": holds, "minutes": round((time.monotonic() - begin) / 60, 1),
-                    "where": machine_line()}  # fmt: skip
+            minutes = round((time.monotonic() - begin) / 60, 1)
+            said = {"count": int(count), "seen": seen, "holds": holds, "minutes": minutes, "where": machine_line()}
             _keep(name, said)
             print(name, json.dumps(said), flush=True)
 
@@ -110,8 +110,9 @@ def _drilled(name: str, said: Callable[[dict[str, Any]], tuple[str, bool]]) -> P
 
 
 def _kills(said: dict[str, Any]) -> tuple[str, bool]:
-    text = (f"{said['kills']} kills in {said['rounds']} comparisons ({said.get('runner', 0)} runner, {said.get('worker', 0)} "
-            f"worker, {said.get('all', 0)} all): {said['corrupt']} corrupt, {said['lost']} lost, {said['made_twice']} made twice, "
+    who = ", ".join(f"{said.get(one, 0)} {one}" for one in ("runner", "worker", "all"))
+    text = (f"{said['kills']} kills in {said['rounds']} comparisons ({who}): {said['corrupt']} corrupt, "
+            f"{said['lost']} lost, {said['made_twice']} made twice, "
             f"at most {said['most_redone']} redone, {said['left']} processes left; the last one ended "
             f"{', '.join(said['at_the_end'])}")  # fmt: skip
     bad = said["corrupt"] + said["lost"] + said["made_twice"] + said["left"]
@@ -129,8 +130,8 @@ def _named(said: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _writes(said: dict[str, Any]) -> tuple[str, bool]:
-    text = (f"{said['writes']} runs, {said['failed']} met the fault: {said['untold']} not in words, {said['corrupt']} corrupt, "
-            f"{said['not_resumed']} could not go on")  # fmt: skip
+    text = (f"{said['writes']} runs, {said['failed']} met the fault: {said['untold']} not in words, "
+            f"{said['corrupt']} corrupt, {said['not_resumed']} could not go on")  # fmt: skip
     return text, not said["untold"] + said["corrupt"] + said["not_resumed"]
 
 
@@ -230,8 +231,8 @@ def _keep(name: str, said: dict[str, Any]) -> None:
         "| what | promised | how often, of the long form | holds | seen | minutes |\n|---|---|---|---|---|---|\n"
         f"{rows}\n\n"
         + (f"Not run yet: {', '.join(missing)}.\n\n" if missing else "")
-        + "Made by `benchmarks/soak.sh`; each line is the last output of its part. [SECURITY.md](../SECURITY.md) names the\n"
-        "tests that are the short form of each.\n"
+        + "Made by `benchmarks/soak.sh`; each line is the last output of its part. The tests that are the short form\n"
+        "of each are named in [SECURITY.md](../SECURITY.md).\n"
     )
     PAGE.write_text(text)
 
