@@ -42,7 +42,7 @@ def main() -> None:
         "# The plan's estimates against what was used", "", machine_line(), "",
         "| model | weights | memory, estimated | used | ratio | disk, estimated | used | ratio |",
         "|---|---|---|---|---|---|---|---|", *lines, "",
-        f"An estimate that is too low lets a run begin that then fails. Over {len(rows)} models, memory is estimated as "
+        f"One that is too low lets a run begin that then fails. Over {len(rows)} models, memory is estimated as "
         f"{_spread(memory)} of what was used, disk as {_spread(disk)}.", "",
         "Made by `python -m benchmarks.estimates`.", "",
     ])  # fmt: skip
