@@ -34,7 +34,7 @@ def model(given: Path, into: Path) -> None:
 def graph(given: Path, into: Path) -> None:
     """As the step that takes what somebody else made."""
     step = catalog.step("existing")
-    nothing = Prepared({"x": [np.zeros(1)]}, ["1"], np.zeros(1), {})
+    nothing = Prepared({"x": [np.zeros(1)]}, {}, None, ["1"], [{}])
     context = StepContext(catalog.task("text-classification"), given, nothing, None, lambda *said: None)
     step.apply(given, into, step.Options(), context)
 

@@ -2,7 +2,7 @@
 
 The reader takes the part of YAML that a recipe needs and nothing that can surprise or attack: text,
 numbers, true/false, null, lists and mappings. No tags, anchors, aliases or second documents, no key
-twice, at most 1 MB, 32 levels and 20,000 values. Words are those of YAML 1.2: `no` and `on` are text, `1e-2`
+twice, at most 1 MB, 32 levels and 10,000 values. Words are those of YAML 1.2: `no` and `on` are text, `1e-2`
 is a number.
 """
 
@@ -20,7 +20,7 @@ from workbench.errors import RequestError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
-MAX_VALUES = 20_000
+MAX_VALUES = 10_000
 LONG = 40  # what is this long is a digest, even when all its letters are digits
 BREAKS = re.compile("[\\x85\\u2028\\u2029\\ufeff]")  # only an escape keeps these line breaks what they are
 FLOW_WIDTH = 100  # a mapping or list of plain values that fits is written on one line
@@ -58,8 +58,12 @@ def read(source: Path | str, name: str = "the text") -> tuple[Any, Lines]:
 
 def read_text(path: Path) -> str:
     """The file's UTF-8 text; RequestError when it is missing, a folder, too large or not text."""
-    if not path.is_file():
-        what = f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError:  # a text of one line is no path, however long it is
+        raise RequestError(f"There is no file {str(path)[:60]}….", fix="Give the path of a recipe file.") from None
+    if not is_file:
+        what = f"{path} is a folder, not a file." if is_folder else f"There is no file {path}."
         raise RequestError(what, fix="Give the path of a recipe file.")
     if path.stat().st_size > MAX_BYTES:
         raise RequestError(f"{path.name} is larger than 1 MB.", "A recipe is a short text.", "Give a recipe file.")

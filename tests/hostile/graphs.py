@@ -181,7 +181,7 @@ BUILDS: dict[str, tuple[Callable[[Scene], Path], str]] = {
     "no type at all": (graph(field("data_type", 0)), "no known type"),
     "a weight that is there twice": (graph(twice), "twice"),
     "graphs in two hundred graphs": (onnx_bytes(deep(200)), NONE),
-    "graphs in forty graphs": (onnx_bytes(deep(32)), NONE),
+    "graphs in thirty graphs": (onnx_bytes(deep(30)), NONE),
     "graphs in ten thousand graphs": (onnx_bytes(deep(3000)), NONE),
     "a graph that is a pickle": (lambda s: onnx_bytes(s.pickle())(s), NONE),
     "a graph of no bytes": (onnx_bytes(b""), NONE),

@@ -20,6 +20,7 @@ MOST_XML = 500_000_000  # bytes of a graph without its weights
 MOST_VALUES = 1 << 40  # of one tensor
 MOST_LENGTH = 1 << 31  # of one dimension
 MOST_LEVELS = 32  # of graphs in graphs
+KINDS = range(1, 15)  # of attributes (AttributeProto.AttributeType); 0 is none
 FIX = "Take another file of the model, or let the workbench export it itself."
 
 
@@ -99,6 +100,8 @@ def _graphs(model: onnx.ModelProto, path: Path) -> Iterator[Any]:
         yield graph
         for node in graph.node:
             for attribute in node.attribute:
+                if attribute.type not in KINDS:
+                    raise _refused(path, f"The attribute {_short(attribute.name)} is of no known kind.")
                 if attribute.HasField("g"):
                     waiting.append((attribute.g, level + 1))
                 waiting.extend((inner, level + 1) for inner in attribute.graphs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -216,12 +216,24 @@ def _front_matter(readme: bytes) -> dict[str, Any]:
     match = re.match(r"---[ \t\r]*\n(.*?)\n---[ \t\r]*(\n|$)", text, re.DOTALL)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if match is None or any(isinstance(one, yaml.AliasToken) for one in yaml.scan(match[1], Loader=loader)):
+        if match is None or _surprises(yaml.parse(match[1], Loader=loader)):
             return {}
         found = yaml.load(match[1], Loader=loader)  # a safe one
     except (yaml.YAMLError, RecursionError, ValueError, TypeError):  # it says nothing then; file names still do
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _surprises(events: Iterable[Any]) -> bool:
+    """Whether YAML refers to itself, or nests deeper than any card: a scanner takes ages for that."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > 50:
+            return True
+    return False
 
 
 def fetch_data(info: DataInfo, into: Path, progress: Progress, *, token: Token = None,
