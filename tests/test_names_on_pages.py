@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from workbench import bench
 from workbench.errors import RequestError
@@ -41,7 +42,7 @@ def desk(warm_home: Path, warm_run: tuple[Path, str]) -> Desk:
     with store._writing() as database:
         database.execute("UPDATE runs SET title=?", (EVIL,))
     for event in (Started(work="x", title=EVIL), Progress(work="x", note=EVIL),
-                  Failed(work="x", stage=EVIL, what=EVIL, why=EVIL, fix=EVIL), Failed(what=EVIL, why=EVIL),
+                  Failed(work="x", stage=EVIL, what=EVIL, why=EVIL, fix=EVIL), Failed(stage="run", what=EVIL, why=EVIL),
                   Finished(status="ok")):  # fmt: skip
         store.append(run_id, event)
     return Desk(store, Visitors(store), Watching(store))
@@ -90,7 +91,7 @@ def test_levels_and_changes_show_hostile_names_as_text(tmp_path: Path) -> None:
     assert harmless(levels.levels((checked,), "failed", EVIL))
     one = Path(__file__).parent.parent / "recipes" / "onnx-fp32.yaml"
     other = tmp_path / "other.yaml"
-    other.write_text(re.sub(r"summary: .*", f"summary: {json.dumps(EVIL)}", one.read_text(), count=1))
+    other.write_text(yaml.safe_dump(yaml.safe_load(one.read_text()) | {"summary": EVIL}))
     assert harmless(changes(bench.changed(one, other)))
 
 
