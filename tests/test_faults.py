@@ -90,7 +90,7 @@ def journey(home: Path, name: str = "a") -> None:
     run, _ = store.add_run(name, {}, name, {"plan": name})
     store.set_status(run, "running")
     for number in range(3):
-        store.append(run, Started(work=f"piece-{number}"))
+        store.append(run, Started(work=f"piece-{number}", title="A piece"))
         with store.aside() as folder:
             (folder / "model.bin").write_bytes(bytes(3000))
             store.keep(f"{name}{number}".ljust(64, "0"), "onnx", folder, {})

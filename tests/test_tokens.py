@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests import small as make
-from tests.conftest import Small, command
+from tests.conftest import Small, command, edit
 from tests.hub_server import HubServer
 from workbench import bench, isolate
 from workbench.faces import snippets
@@ -95,7 +95,7 @@ def test_after_a_whole_journey_a_token_of_the_environment_is_nowhere(
     run = bench.runs()[0].id
     written = tmp_path / "written"
     written.mkdir()
-    for format in ("html", "markdown", "json", "csv"):
+    for format in ("html", "md", "json", "csv", "svg"):
         (written / format).write_text(bench.render(run, format))
     request = bench.plan_of(run).request
     (written / "notebook").write_text(snippets.notebook(request, "file.yaml"))
@@ -113,7 +113,7 @@ def test_after_a_whole_journey_a_token_of_the_environment_is_nowhere(
 
 def test_a_token_that_a_stranger_wrote_into_a_recipe_is_refused_and_not_repeated(tmp_path: Path) -> None:
     file = make.make_recipe(tmp_path, "onnx-fp32")
-    file.write_text(file.read_text().replace("name: onnx-fp32", f"name: onnx-fp32\nsummary: {TOKEN}"))
+    edit(file, lambda said: said.update(summary=f"Mine, with {TOKEN}"))
     done: Any = command("plan", "run", str(file), "--model", "starter:sentiment")
     assert done.returncode == 2 and "secret" in done.stderr and TOKEN not in done.stderr + done.stdout
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+KEPT = ExitStack()  # faults that last as long as the process
 WRITE, CLOCK = "WORKBENCH_FAULT_WRITE", "WORKBENCH_FAULT_CLOCK"
 STATEMENTS = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "PRAGMA USER_VERSION=")
 
@@ -82,7 +83,7 @@ def jumping_clock(n: int, seconds: float) -> Iterator[None]:
 def from_environment() -> None:
     """WORKBENCH_FAULT_WRITE=n or n+ (and all after it), below WORKBENCH_HOME; WORKBENCH_FAULT_CLOCK=n:seconds."""
     if said := os.environ.get(WRITE):
-        failing_write(int(said.rstrip("+")), Path(os.environ["WORKBENCH_HOME"]), said.endswith("+")).__enter__()
+        KEPT.enter_context(failing_write(int(said.rstrip("+")), Path(os.environ["WORKBENCH_HOME"]), said.endswith("+")))
     if said := os.environ.get(CLOCK):
         n, _, seconds = said.partition(":")
-        jumping_clock(int(n), float(seconds)).__enter__()
+        KEPT.enter_context(jumping_clock(int(n), float(seconds)))
