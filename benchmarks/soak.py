@@ -141,22 +141,12 @@ def _visitors(said: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _store(place: Path, small: Any, home: Path, run: str, count: int) -> tuple[str, bool]:
-    from tests.faults.injected import failing_write
-    from tests.test_faults import in_a_child, is_readable, journey
+    from tests.test_faults import failed_at, told_in_words
 
-    told = readable = 0
-    for stays in (False, True):
-        for n in range(1, count + 1):
-            own = place / f"store-{stays}-{n}"
-            journey(own, "before")
-
-            def fail(own: Path = own, n: int = n, stays: bool = stays) -> None:
-                with failing_write(n, own, stays):
-                    journey(own)
-
-            told += "space" in in_a_child(fail)
-            readable += is_readable(own)
-    return f"{told} of {2 * count} told in words, {readable} stores readable", told == readable == 2 * count
+    said = [failed_at(n, stays, place / f"store-{stays}-{n}") for stays in (False, True) for n in range(1, count + 1)]
+    told, mended = sum(map(told_in_words, said)), said.count("")
+    text = f"{told} told in words, {mended} came to their end all the same; {len(said)} stores readable"
+    return text, told + mended == 2 * count
 
 
 def _hostile(place: Path, small: Any, home: Path, run: str, count: int) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -132,23 +133,40 @@ def is_readable(home: Path) -> bool:
 
 
 @pytest.mark.parametrize("stays", [False, True], ids=["once", "from then on"])
-def test_whichever_of_fifty_writes_fails_is_told_and_the_store_stays_readable(stays: bool, tmp_path: Path) -> None:
-    told = {}
-    for n in range(1, 51):
-        home = tmp_path / str(n)
-        journey(home, "before")
+def test_whichever_of_fifty_writes_fails_is_told_and_the_store_stays_readable(stays: bool, memory_disk: Path) -> None:
+    told = {n: failed_at(n, stays, memory_disk / str(n)) for n in range(1, 51)}
+    wrong = [text for text in told.values() if text and not told_in_words(text)]
+    assert not wrong
+    assert sum(map(bool, told.values())) >= (50 if stays else 40), (
+        "one that fails once may be tried again, or not matter"
+    )
 
-        def fail(home: Path = home, n: int = n) -> None:
-            with failing_write(n, home, stays):
-                journey(home)
 
-        told[n] = in_a_child(fail)
-        assert is_readable(home)
-    assert all(told.values()), "the journey has at least fifty writes"
-    words = {text for text in told.values() if not text.startswith("WorkbenchError: ")}
-    allowed = {text for text in words if "No space left" in text}  # of a file that the caller itself writes aside
-    assert words == allowed, words - allowed
-    assert all("space" in text for text in told.values()), told
+@pytest.fixture
+def memory_disk(tmp_path: Path) -> Iterator[Path]:
+    """Where a thousand flushed files take no time."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path) as folder:
+        yield Path(folder)
+
+
+def failed_at(n: int, stays: bool, home: Path) -> str:
+    """What was told when the n-th write of a journey failed; "" when the journey came to its end all the same."""
+    journey(home, "before")
+
+    def fail() -> None:
+        with failing_write(n, home, stays) as count:
+            journey(home)
+        assert count.seen >= n, f"there are only {count.seen} writes"
+
+    told = in_a_child(fail)
+    assert is_readable(home)
+    assert told or [one.status for one in Store(home).runs()].count("ok") == 3
+    return told
+
+
+def told_in_words(text: str) -> bool:
+    """By the store, or by the system where the caller itself writes a file aside."""
+    return "There is no space left." in text if text.startswith("WorkbenchError: ") else "No space left" in text
 
 
 def test_a_full_disk_is_told_and_room_that_is_made_is_used(tmp_path: Path) -> None:
