@@ -26,6 +26,7 @@ NOT_OURS = ("starter.json", "adapter_config.json")  # an adapter beside a whole 
 CODE_KEYS = ("auto_map", "custom_pipelines", "custom_generate")
 INDEX = "model.safetensors.index.json"
 MOST_CONFIG = 5_000_000  # bytes
+MOST_INDEX = 50_000_000
 # Keys of a configuration under which a library opens the file that is named there.
 OPENED = re.compile(
     r"transformers_weights|(vocab|merges|spm|entity_vocab|target_vocab|sp_model|bpe_codes|gguf)_file|vocab_path|"
@@ -197,9 +198,7 @@ def check_index(document: Any, name: str) -> None:
 
 
 def parse_json(path: str, content: bytes, name: str) -> Any:
-    """Raises RequestError for what is no JSON, or larger than any configuration."""
-    if len(content) > MOST_CONFIG:
-        raise too_large(path, len(content), name)
+    """Raises RequestError for what is no JSON."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -210,9 +209,13 @@ def parse_json(path: str, content: bytes, name: str) -> Any:
         ) from error
 
 
-def too_large(path: str, size: int, name: str) -> RequestError:
-    return RequestError(
-        f"{path} of `{name}` is too large.", f"It has {size:,} bytes; at most {MOST_CONFIG:,} are read.",
+def check_size(path: str, size: int, name: str) -> None:
+    """RequestError for a JSON file that is larger than any of its kind."""
+    most = MOST_INDEX if path == INDEX else MOST_CONFIG
+    if size <= most:
+        return
+    raise RequestError(
+        f"{path} of `{name}` is too large.", f"It has {size:,} bytes; at most {most:,} are read.",
         "Check that this is a model folder.",
     )  # fmt: skip
 
@@ -226,8 +229,8 @@ def parse_config(path: str, content: bytes, name: str) -> dict[str, Any]:
 
 
 def checked_config(paths: Iterable[str], read: Callable[[str], bytes], name: str) -> dict[str, Any]:
-    """config.json, after every `…config.json` was looked through for code, and the list of shards for names outside.
-    Some hold lists, such as the data_config.json of sentence-transformers."""
+    """config.json, after every `…config.json` was looked through for code. Some hold lists, such as the
+    data_config.json of sentence-transformers."""
     paths = list(paths)
     config = parse_config("config.json", read("config.json"), name)
     others = [path for path in paths if path.endswith("config.json") and path != "config.json"]
@@ -235,6 +238,4 @@ def checked_config(paths: Iterable[str], read: Callable[[str], bytes], name: str
     refuse_code([("config.json", config), *documents], name)
     refuse_shape(config, name)
     refuse_absurd(config, name)
-    if INDEX in paths:
-        check_index(parse_json(INDEX, read(INDEX), name), name)
     return config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -143,9 +143,7 @@ def _find_local(folder: Path, formats: Sequence[str], name: str) -> ModelInfo:
     paths = allowed.choose(present, str(folder), formats)
     sources = {path: inside(folder, present[path]) for path in paths}
     config = allowed.checked_config(paths, lambda path: _small(sources[path], path, str(folder)), str(folder))
-    for path, source in sources.items():
-        if path.endswith(".safetensors"):
-            check_safetensors(source, path)
+    _check_weights(sources, str(folder))
     files = tuple(
         RemoteFile(path, sha256_of_file(source), None, source.stat().st_size) for path, source in sources.items()
     )
@@ -154,9 +152,18 @@ def _find_local(folder: Path, formats: Sequence[str], name: str) -> ModelInfo:
 
 def _small(source: Path, path: str, name: str) -> bytes:
     """The bytes of a configuration."""
-    if (size := source.stat().st_size) > allowed.MOST_CONFIG:
-        raise allowed.too_large(path, size, name)
+    allowed.check_size(path, source.stat().st_size, name)
     return source.read_bytes()
+
+
+def _check_weights(files: Mapping[str, Path], name: str) -> None:
+    """The list of shards and the heads of safetensors, of files that are here."""
+    if allowed.INDEX in files:
+        content = _small(files[allowed.INDEX], allowed.INDEX, name)
+        allowed.check_index(allowed.parse_json(allowed.INDEX, content, name), name)
+    for path, source in files.items():
+        if path.endswith(".safetensors"):
+            check_safetensors(source, f"{path} of `{name}`")
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -218,9 +225,7 @@ def fetch_model(info: ModelInfo, into: Path, progress: Progress, *, token: Token
         manifest = _checked(info, into)
     paths = [str(entry["path"]) for entry in manifest]
     allowed.checked_config(paths, lambda path: _small(into / path, path, info.id), info.id)
-    for path in paths:
-        if path.endswith(".safetensors"):
-            check_safetensors(into / path, f"{path} of `{info.id}`")
+    _check_weights({path: into / path for path in paths}, info.id)
     return sorted(manifest, key=lambda entry: str(entry["path"]))
 
 
