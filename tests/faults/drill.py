@@ -86,7 +86,7 @@ class Drill:
             run = self._going(run)
             seen, victim = len(self.events(run)), self.chance.choice(("runner", "worker", "all"))
             time.sleep(self.chance.uniform(0.0, 2.0))
-            self._kill(run, victim)
+            failed = self._kill(run, victim)
             said["kills"] += 1
             said[victim] += 1
             said["corrupt"] += self.corrupt()
@@ -96,7 +96,10 @@ class Drill:
             said["made_twice"] += sum(times > 1 for times in made.values())
             over = {one.work for one in found[seen:] if isinstance(one, Made | Measured)}
             begun = {one.work for one in found[seen:] if isinstance(one, Started) and one.work != "speed"} - over
-            said["most_redone"] = max(said["most_redone"], len(begun))
+            lost = (
+                failed if victim == "worker" and failed else begun
+            )  # what `cancel` ended after that is not the kill's
+            said["most_redone"] = max(said["most_redone"], len(lost))
             said["left"] += len(workers(self.store.home))
         bench.resume(run, self.store)
         for _ in bench.follow(run, store=self.store):
@@ -110,8 +113,9 @@ class Drill:
             return bench.resume(run, self.store)
         return bench.submit(self.another(), self.store)
 
-    def _kill(self, run: str, victim: str) -> None:
-        pid = until(lambda: self.store.run(run).pid)
+    def _kill(self, run: str, victim: str) -> set[str]:
+        """Which pieces of work failed by it, where the runner lived to tell."""
+        pid, seen = until(lambda: self.store.run(run).pid), len(self.events(run))
         everybody = family(pid)
         below = sorted(everybody - {pid})
         who = {"runner": [pid], "worker": below or [pid], "all": [pid, *below]}[victim]
@@ -120,11 +124,15 @@ class Drill:
                 os.kill(one, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        failed: set[str] = set()
         if pid not in who:  # the others of the run go on: that is for `cancel` to end
             until(lambda: not any(map(lives, who)), PATIENCE)
+            time.sleep(0.3)
+            failed = {one.work for one in self.events(run)[seen:] if isinstance(one, Failed)} - {"", "speed"}
             bench.cancel(run, self.store)
         until(lambda: not any(map(lives, everybody)) and not self.store.alive(run), PATIENCE)
         isolate.end_orphans()  # as whatever begins next does
+        return failed
 
     def cancels(self, count: int) -> dict[str, Any]:
         took, left = [], 0
