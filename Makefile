@@ -1,4 +1,4 @@
-# try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, fast tests
+# try: set up and compare the starter's recipes   test: set up and run every test   check: format, lint, types, known faults, fast tests
 # app: the web page at home   lab: the notebooks   space: the folder that a Hugging Face Space is made of
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -23,6 +23,7 @@ check: .venv/ready-dev-$(DEV_SUM)
 	$(BIN)/ruff format --check workbench tests benchmarks examples
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	.ci/audit $(BIN)/python
 	$(BIN)/python -m pytest -m "not slow" -x
 
 app: .venv/ready-$(SUM)

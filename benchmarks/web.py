@@ -8,6 +8,7 @@ home. What must hold stands beside what was seen.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -147,8 +148,9 @@ def _processes(wanted: Callable[[str, str], bool]) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                line = (entry / "cmdline").read_text().replace("\0", " ")
-                env = (entry / "environ").read_text()
+                line, env = (entry / "cmdline").read_text().replace("\0", " "), ""
+                with contextlib.suppress(PermissionError):  # what holds a token is hidden, but not from root
+                    env = (entry / "environ").read_text()
             except OSError:
                 continue
             if wanted(line, env):

@@ -111,3 +111,16 @@ def park_and_look(job: Job, channel: Channel) -> None:
             super().answer({"ready": value, "modules": sorted(sys.modules)})
 
     work.park(job, Looking(channel._output, channel._source))
+
+
+def leave_orphan(job: Job, channel: Channel) -> None:
+    """Begins a process in a session of its own; tells both ids."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    channel.answer([os.getpid(), child.pid])
+    time.sleep(600)
+
+
+def is_hidden(job: Job, channel: Channel) -> bool:
+    import ctypes
+
+    return ctypes.CDLL(None).prctl(3) == 0  # PR_GET_DUMPABLE

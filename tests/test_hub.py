@@ -124,7 +124,8 @@ def test_shards_are_taken_and_a_second_copy_of_the_weights_is_not(hub: HubServer
     files = model_files()
     whole = files.pop("model.safetensors")
     shards = {f"model-0000{n}-of-00002.safetensors": whole for n in (1, 2)}
-    hub.add("org/big", files | shards | {"model.safetensors.index.json": b"{}", "consolidated.safetensors": whole})
+    index = json.dumps({"weight_map": {str(n): name for n, name in enumerate(shards)}}).encode()
+    hub.add("org/big", files | shards | {"model.safetensors.index.json": index, "consolidated.safetensors": whole})
     paths = [file.path for file in find_model("org/big").files]
     assert set(shards) < set(paths) and "model.safetensors.index.json" in paths
     assert "consolidated.safetensors" not in paths

@@ -105,7 +105,8 @@ class _Block:
                "sequences": settings["sequence_lengths"],
                "warmup_calls": settings["warmup"], "calls": settings["calls_per_round"]}  # fmt: skip
         job |= {key: request[key] for key in ("task", "inputs", "rows", "model", "threads")}
-        limits = Limits(timed=True, seconds=TURN_LIMIT, threads=request["threads"], cores=tuple(request["cores"]))
+        limits = Limits(timed=True, seconds=TURN_LIMIT, memory_bytes=request.get("memory"), threads=request["threads"],
+                        cores=tuple(request["cores"]))  # fmt: skip
         return _Seat(function, job, limits, self.log / f"measure-{name}.log", self.parked)
 
     @contextlib.contextmanager

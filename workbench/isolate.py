@@ -32,6 +32,7 @@ from workbench.errors import RequestError, WorkbenchError
 Job = dict[str, Any]
 Progress = Callable[[float, float, str], None]
 REPLY_FD = "WORKBENCH_REPLY_FD"
+PARENT = "WORKBENCH_WORKER_OF"  # in the environment of a worker and of all it begins: its parent, as `_name_of` says
 
 # Only these are handed to a worker: a token in any other variable stays outside.
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH",
@@ -158,12 +159,15 @@ class Worker:
         while b"\n" not in self._buffer:
             if not self._ready.select(timeout=max(0.0, until - time.monotonic())):
                 self.end()
+                tail = self.tail()
+                last = next((line.strip() for line in reversed(tail.splitlines()) if line.strip()), "")
+                ended = f"; its log ends with: {last[:200]}" if last else ""
                 raise WorkerError(
                     "The worker was stopped at its time limit.",
-                    f"It gave no answer for {seconds:g} s.",
+                    f"It gave no answer for {seconds:g} s{ended}.",
                     "The log shows where it was.",
                     kind="timeout",
-                    tail=self.tail(),
+                    tail=tail,
                 )
             chunk = os.read(self._reply.fileno(), 1 << 16)
             if not chunk:
@@ -225,8 +229,42 @@ def start(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log
     os.close(write_end)
     worker = Worker(process, os.fdopen(read_end, "rb", buffering=0), limits, log, log_start)
     worker.tell({"job": job, "cores": list(limits.cores), "memory": limits.memory_bytes, "parent": os.getpid(),
-                 "timed": limits.timed})  # fmt: skip
+                 "timed": limits.timed, "network": limits.network})  # fmt: skip
     return worker
+
+
+def end_orphans() -> list[int]:
+    """Kill what workers of processes that are gone have left behind, and say which. Linux only: a worker ends with its
+    parent there, what it began itself need not. Other containers' processes are let be: their numbers mean others."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it is somebody else's, or over
+            said = [
+                one for one in (folder / "environ").read_bytes().split(b"\0") if one.startswith(f"{PARENT}=".encode())
+            ]
+            parent = said[0].decode(errors="replace").partition("=")[2] if said else ""
+            ours = os.readlink(folder / "ns/pid") == os.readlink("/proc/self/ns/pid")
+            if parent and ours and _name_of(parent.partition(":")[0]) != parent:
+                os.kill(int(folder.name), signal.SIGKILL)
+                found.append(int(folder.name))
+    return found
+
+
+def _name_of(pid: int | str) -> str:
+    """`<pid>:<clock tick of its start>`: a number is given again, the two together are not. "" when it is gone."""
+    with contextlib.suppress(OSError, IndexError):
+        rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{pid}:{rest[19]}" if rest[0] not in "ZX" else ""
+    return ""
+
+
+def hide() -> None:
+    """From other processes of the same user: they cannot read this one's environment, with a token in it, nor its
+    memory. For what runs no model code; root sees everything."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux only
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0)  # PR_SET_DUMPABLE
 
 
 def call(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log: Path,
@@ -258,7 +296,7 @@ def _environment(limits: Limits) -> dict[str, str]:
     ours = str(Path(__file__).resolve().parent.parent)
     env["PYTHONPATH"] = os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH", "")) if part)
     env["PYTHONUNBUFFERED"] = "1"
-    return env
+    return env | {PARENT: _name_of(os.getpid())}
 
 
 def _as_error(said: dict[str, Any], tail: str) -> WorkbenchError:
@@ -329,6 +367,8 @@ def _bind(first: dict[str, Any]) -> None:
         with contextlib.suppress(OSError, AttributeError):  # most people may not
             os.setpriority(os.PRIO_PROCESS, 0, -20)
     _die_with(first["parent"])
+    if first["network"]:
+        hide()
 
 
 def _die_with(parent: int) -> None:

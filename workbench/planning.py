@@ -31,6 +31,7 @@ ANY = "*"  # the format that a step gives when only the files can tell
 TYPICAL_CHANGE = 0.02  # share of answers that differ between a model and its INT8 form
 EXPORTS_ROOM = 2.5  # artifacts of one export chain, in sizes of the model
 MEMORY_ROOM = 5.0  # peak of exporting and quantizing, in sizes of the fp32 model
+MEMORY_BASE = 600_000_000  # bytes of a worker that has PyTorch and transformers loaded, and no model
 TOKENS_A_SECOND = 2e11  # operations/s that a small machine surely reaches; for estimates only
 
 
@@ -319,7 +320,7 @@ class _Planner:
 
     def _size_check(self, info: dict[str, Any]) -> None:
         memory, free = self.machine.memory_bytes, shutil.disk_usage(self.store.home).free
-        if info["bytes"] * MEMORY_ROOM > memory:
+        if _memory(info) > memory:
             raise RequestError(
                 f"{info['id']} is too large for this machine's memory.",
                 f"Its weights are {info['bytes'] / 1e9:.1f} GB, exporting takes about {MEMORY_ROOM:.0f} times that,"
@@ -563,7 +564,7 @@ class _Planner:
             "download_bytes": info["bytes"] if info["kind"] == "hub" and self.work["model"] in new else 0,
             "disk_bytes": int(sum(info["bytes"] for work in makes))
             + (info["bytes"] if self.work["model"] in new else 0),
-            "memory_bytes": int(info["bytes"] * MEMORY_ROOM),
+            "memory_bytes": _memory(info),
             "seconds": round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows),
             "builds": len(makes),
             "reused": sum(isinstance(work, Make) for work in self.work.values()) - len(makes),
@@ -576,6 +577,11 @@ class _Planner:
 
     def _ask(self, function: Callable[..., Any], job: dict[str, Any], network: bool = True) -> Any:
         return _asked(function, job, self.log, network)
+
+
+def _memory(info: dict[str, Any]) -> int:
+    """Bytes that one worker will have at most, estimated (benchmarks/estimates.py measures by how much it is off)."""
+    return int(MEMORY_BASE + info["bytes"] * MEMORY_ROOM)
 
 
 def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Recipe:

@@ -244,6 +244,7 @@ class Step(Plugin, ABC):
     gives: ClassVar[str]
     executes: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
+    takes_as_is: ClassVar[bool] = False  # a graph that somebody else wrote is run: refused on a shared server
 
     def wants_calibration(self, options: Any) -> bool:
         """Whether these options ask for calibration data, and so run the model while building."""

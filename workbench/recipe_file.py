@@ -2,7 +2,8 @@
 
 The reader takes the part of YAML that a recipe needs and nothing that can surprise or attack: text,
 numbers, true/false, null, lists and mappings. No tags, anchors, aliases or second documents, no key
-twice, at most 1 MB and 32 levels. Words are those of YAML 1.2: `no` and `on` are text, `1e-2` is a number.
+twice, at most 1 MB, 32 levels and 10,000 values. Words are those of YAML 1.2: `no` and `on` are text, `1e-2`
+is a number.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workbench.errors import RequestError
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
+MAX_VALUES = 10_000
 LONG = 40  # what is this long is a digest, even when all its letters are digits
 BREAKS = re.compile("[\\x85\\u2028\\u2029\\ufeff]")  # only an escape keeps these line breaks what they are
 FLOW_WIDTH = 100  # a mapping or list of plain values that fits is written on one line
@@ -56,8 +58,12 @@ def read(source: Path | str, name: str = "the text") -> tuple[Any, Lines]:
 
 def read_text(path: Path) -> str:
     """The file's UTF-8 text; RequestError when it is missing, a folder, too large or not text."""
-    if not path.is_file():
-        what = f"{path} is a folder, not a file." if path.is_dir() else f"There is no file {path}."
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError:  # a text of one line is no path, however long it is
+        raise RequestError(f"There is no file {str(path)[:60]}….", fix="Give the path of a recipe file.") from None
+    if not is_file:
+        what = f"{path} is a folder, not a file." if is_folder else f"There is no file {path}."
         raise RequestError(what, fix="Give the path of a recipe file.")
     if path.stat().st_size > MAX_BYTES:
         raise RequestError(f"{path.name} is larger than 1 MB.", "A recipe is a short text.", "Give a recipe file.")
@@ -71,7 +77,7 @@ class _Builder:
     """Folds parser events into data. Recursion is bounded by MAX_DEPTH, work by MAX_BYTES."""
 
     def __init__(self, name: str, events: Iterator[Any]) -> None:
-        self.name, self.events, self.lines = name, events, Lines()
+        self.name, self.events, self.lines, self.count = name, events, Lines(), 0
 
     def document(self) -> tuple[Any, Lines]:
         next(self.events)  # stream start
@@ -85,6 +91,9 @@ class _Builder:
 
     def _value(self, event: Any, path: KeyPath) -> Any:
         self.lines.setdefault(path, event.start_mark.line + 1)
+        self.count += 1
+        if self.count > MAX_VALUES:
+            self._refuse(event, f"there are more than {MAX_VALUES:,} values", "Give a recipe file.")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             self._refuse(event, "an anchor or alias is used", "Write the value out.")
         if getattr(event, "tag", None):

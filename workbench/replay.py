@@ -147,7 +147,7 @@ def _rows_changes(name: str, locked: LockedData, here: dict[str, Any]) -> list[s
 def _documents(recipe: Recipe) -> tuple[dict[str, Any], dict[str, Any]]:
     """(baseline, recipe) as requests hold them; one document twice where the recipe is its own baseline."""
     asked = planning.as_asked(recipe, None, None).to_dict()
-    baseline = recipes.find_recipe(recipe.spec.goal.baseline)
+    baseline = recipes.on_shelf(recipe.spec.goal.baseline)
     same = (baseline.spec.target, baseline.spec.steps, baseline.spec.seed)
     if same == (recipe.spec.target, recipe.spec.steps, recipe.spec.seed):
         return asked, asked

@@ -91,7 +91,7 @@ def requirements(recipe: Recipe) -> tuple[list[str], list[str]]:
     """(with what they need, alone): pip's words for the packages. A local label (`+cpu`) is left out, so that
     the same version of another build fits too."""
     locked = recipe.lock.environment.packages if recipe.lock and recipe.lock.environment else {}
-    baseline = recipes.find_recipe(recipe.spec.goal.baseline)
+    baseline = recipes.on_shelf(recipe.spec.goal.baseline)
     wanted = {*OURS, *_needs(recipe), *_needs(baseline), *_tables(recipe)}
     here = environment.versions_of(name for name in wanted if name not in locked)
     exact = [f"{name}=={environment.public(version)}" for name, version in sorted({**here, **locked}.items())]

@@ -41,6 +41,7 @@ from workbench.store import COMPARE, RunRecord, Store, write_whole
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
 
+STAGE_SECONDS = 3600.0  # that a piece of work may take until its first answer; WORKBENCH_STAGE_SECONDS says otherwise
 POLL = 0.15  # seconds between two looks at a run's events
 Emit = Callable[[Event], None]
 Kind = Callable[[RunRecord, Store, Emit], str]  # does a run in the runner's process; its status, which it has said too
@@ -89,6 +90,7 @@ def cancel(run: str, store: Store, patience: float = 2.0) -> bool:
             time.sleep(0.05)
         if store.alive(id):
             _signal(id, store, signal.SIGKILL)
+        isolate.end_orphans()
     if store.run(id).status not in Finished.FINAL:
         store.append(id, Finished(status="cancelled"))
         store.set_status(id, "cancelled")
@@ -165,6 +167,8 @@ class _Cancelled(BaseException):
 
 def serve(run: str, kinds: Mapping[str, Kind]) -> None:
     """The runner's process: one run, then the end. It holds the run's lock, which it has inherited."""
+    isolate.hide()
+    isolate.end_orphans()
     store = Store()
 
     def stop(*_: object) -> None:
@@ -385,9 +389,16 @@ class _Runner:
 
         with self._busy(), self._seat_of(piece) as cores:
             limits = Limits(
-                threads=threads or machine.auto_threads(), cores=cores, network=network, timed=function is work.peaks
-            )
+                seconds=stage_seconds(), memory_bytes=self._memory(), threads=threads or machine.auto_threads(),
+                cores=cores, network=network, timed=function is work.peaks,
+            )  # fmt: skip
             return dict(isolate.call(function, job, limits, self._log_of(piece), say))
+
+    def _memory(self) -> int | None:
+        """All that there is: a worker that wants more is told so, before the system ends anything. Drivers of
+        accelerators map more than they use."""
+        on_cpu = all(one.device == "cpu" for one in self.plan.variants)
+        return machine.memory_limit() if on_cpu else None
 
     @contextlib.contextmanager
     def _seat_of(self, piece: Work) -> Iterator[tuple[int, ...]]:
@@ -457,7 +468,7 @@ class _Runner:
             "task": self.plan.task, "baseline": self.plan.baseline.name, "inputs": self._path_of("inputs"),
             "rows": self._path(rows), "model": self._path_of("model"), "examples": self.facts["inputs"]["n"],
             "threads": machine.auto_threads(), "cores": list(self.cores), "measure": self.plan.measure,
-            "seed": self.plan.measure["seed"],
+            "seed": self.plan.measure["seed"], "memory": self._memory(),
             "variants": [
                 self._session(one.name) | {"name": one.name, "bytes": self._bytes(one.artifact)} for one in variants
             ],
@@ -481,6 +492,20 @@ class _Runner:
             self.emit(Progress(work=piece.id, note=f"waits for its turn to measure, {place} before it"))
 
         return say
+
+
+def stage_seconds() -> float:
+    """Raises WorkbenchError for a setting that is no number of seconds."""
+    said = os.environ.get("WORKBENCH_STAGE_SECONDS", "")
+    try:
+        seconds = float(said or STAGE_SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise WorkbenchError(
+            f"WORKBENCH_STAGE_SECONDS is {said!r}.", "It is a number of seconds.", "Say 3600, or less."
+        )
+    return seconds
 
 
 def _brief(facts: dict[str, Any]) -> dict[str, Any]:

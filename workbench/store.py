@@ -4,9 +4,10 @@
     HOME/runs.sqlite                runs and their events, readable by any process while a run goes on
     HOME/runs/<run id>/             plan, logs, and what the run gives out
 
-Some SQLite 3.40 builds can damage a WAL database when two connections write or checkpoint at the same
-instant (the WAL-reset fault). It cannot happen here: every write, and the checkpoint that a close or a
-full log causes, is made while holding an exclusive file lock, so there is one writer at a time.
+SQLite 3.7.0 to 3.51.2 (all builds of 3.40, too; mended in 3.51.3, 3.50.7 and 3.44.6) can damage a WAL database
+when two connections write or checkpoint at the same instant (sqlite.org/wal.html#walresetbug). It cannot happen
+here: every write, and the checkpoint that a close or a full log causes, is made while holding an exclusive file
+lock, so there is one writer at a time.
 """
 
 from __future__ import annotations
@@ -136,8 +137,9 @@ class Store:
         """Take a filled `aside` folder in under `key`, whole or not at all. The first one in stays."""
         folder, aside = self._folder(key), files.parent
         said = {"key": key, "format": format, "facts": facts, "created": time.time(), "files": manifest_of(files)}
-        write_whole(aside / "artifact.json", json.dumps(said, indent=1, allow_nan=False))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        with self._telling():
+            write_whole(aside / "artifact.json", json.dumps(said, indent=1, allow_nan=False))
+            folder.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
             with contextlib.suppress(OSError):  # another process was first: both made the same thing
                 os.rename(aside, folder)
@@ -149,7 +151,7 @@ class Store:
     def forget(self, key: str) -> None:
         """Remove an artifact: out of its place at once, so that nobody ever sees half of it."""
         away = self._new_aside()
-        with contextlib.suppress(FileNotFoundError):
+        with self._telling(), contextlib.suppress(FileNotFoundError):
             os.rename(self._folder(key), away)
         shutil.rmtree(away, ignore_errors=True)
 
@@ -191,7 +193,8 @@ class Store:
 
     def set_plan(self, run: str, plan: dict[str, Any]) -> None:
         """What the run does, beside its results; `clean` spares every artifact that it names."""
-        write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
+        with self._telling():
+            write_whole(self.run_folder(run) / "plan.json", json.dumps(plan, indent=1, allow_nan=False))
 
     def begin(self, run: str) -> None:
         """A runner is about to start, for the first time or again."""
@@ -257,7 +260,7 @@ class Store:
     def _record(self, row: tuple[Any, ...]) -> RunRecord:
         record = RunRecord(row[0], row[1], row[2], json.loads(row[3]), *row[4:])
         begun = record.status in ("running", "cancelling") or record.pid is not None
-        gone = begun or time.time() - record.created > STARTING
+        gone = begun or abs(time.time() - record.created) > STARTING  # clocks are set back, too
         if record.status not in events.Finished.FINAL and gone and not self.alive(record.id):
             return replace(record, status="stopped")
         return record
@@ -303,6 +306,14 @@ class Store:
                 with contextlib.closing(self._connect()) as database:
                     yield database
         except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What the disk refuses, in words."""
+        try:
+            yield
+        except OSError as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> WorkbenchError:

@@ -7,6 +7,7 @@ from workbench.graph.ir import DECODER_IR, ir_files, read_ir
 from workbench.graph.model import FAMILY, Constant, Graph, Node, bits_of, coverage, precision, weight_of
 from workbench.graph.onnx_file import DECODER, onnx_files, read_onnx
 from workbench.graph.semantic import semantic
+from workbench.graph.strangers import check_ir, check_onnx
 
 __all__ = [
     "DECODER",
@@ -16,6 +17,8 @@ __all__ = [
     "Graph",
     "Node",
     "bits_of",
+    "check_ir",
+    "check_onnx",
     "coverage",
     "ir_files",
     "onnx_files",

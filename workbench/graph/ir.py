@@ -32,12 +32,17 @@ def read_ir(path: Path) -> Graph:
     """`path` is the .xml; weights lie in the .bin beside it. Raises WorkbenchError when it is no such file."""
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:
         raise WorkbenchError(f"{path.name} is not a model.", f"{error}.", "Export the model again.") from error
     if root.tag != "net":
-        raise WorkbenchError(f"{path.name} is not a model.", f"It begins with <{root.tag}>, not <net>.")
+        why = f"It begins with <{root.tag[:60]}>, not <net>."
+        raise WorkbenchError(f"{path.name} is not a model.", why, "Export the model again.")
     options = {child.tag: child.get("value", "") for child in root.findall("rt_info/runtime_options/*")}
-    return _graph(root, path.with_suffix(".bin"), {"runtime_options": options})
+    try:
+        return _graph(root, path.with_suffix(".bin"), {"runtime_options": options})
+    except (LookupError, ValueError, RecursionError) as error:
+        why = f"A part of it is missing or nothing ({type(error).__name__})."
+        raise WorkbenchError(f"{path.name} is not a model.", why, "Export the model again.") from error
 
 
 def _graph(net: Element, weights: Path, facts: dict[str, Any] | None = None) -> Graph:
@@ -119,7 +124,7 @@ def _constant(layer: Element, weights: Path) -> Constant:
             return file.read(size)
 
     kind = found.get("element_type", "")
-    return Constant(DTYPES.get(kind, kind), shape, read)
+    return Constant(DTYPES.get(kind, kind), shape, read, (offset, size))
 
 
 def _ports(layer: Element, side: str) -> list[Element]:

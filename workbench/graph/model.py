@@ -31,6 +31,7 @@ class Constant:
     dtype: str
     shape: tuple[int, ...]
     read: Callable[[], bytes] = field(repr=False, compare=False)
+    place: tuple[int, int] | None = field(default=None, repr=False, compare=False)  # offset and length in a side file
 
 
 @dataclass(frozen=True)

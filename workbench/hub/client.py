@@ -161,7 +161,13 @@ def ask(path: str, params: dict[str, Any], token: Token) -> Any:
 
 def is_safe_path(path: str) -> bool:
     parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts and not set(path) & set("\\:\0")
+    return (
+        bool(parts)
+        and path.isprintable()
+        and not path.startswith("/")
+        and ".." not in parts
+        and not set(path) & set("\\:")
+    )
 
 
 def read_small(repository: Repository, file: RemoteFile, token: Token, limit: int = 5_000_000) -> bytes:

@@ -41,7 +41,7 @@ def find_columns(available: Sequence[str], fields: Fields, name: str) -> dict[st
     if not inputs:
         wanted = " or ".join("+".join(alternative) for alternative in fields.inputs)
         raise RequestError(
-            f"No input column was found in {name}.", f"Its columns are {', '.join(available) or 'none'}.",
+            f"No input column was found in {name}.", f"Its columns are {listed(available) or 'none'}.",
             f"Say which one it is with --fields {min(fields.inputs, key=len)[0]}=COLUMN (wanted: {wanted}).",
         )  # fmt: skip
     every_input = {key for alternative in fields.inputs for key in alternative}
@@ -57,9 +57,15 @@ def _check_choice(key: str, column: str, available: Sequence[str], fields: Field
         )
     if column not in available:
         raise RequestError(
-            f"{name} has no column `{column}`.", f"Its columns are {', '.join(available)}.",
+            f"{name} has no column `{column}`.", f"Its columns are {listed(available)}.",
             _nearest(column, available) or f"Name one of them with --fields {key}=….",
         )  # fmt: skip
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of them, each short and without what cannot be printed."""
+    shown = ["".join(char if char.isprintable() else "\ufffd" for char in name[:60]) for name in names[:20]]
+    return ", ".join(shown) + (", …" if len(names) > 20 else "")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

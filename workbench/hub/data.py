@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from workbench.hub.tables import PICTURES, SOUNDS, TABLES, Table, open_table, to
 REFERENCE = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(:(?P<config>[^@\[\]:]+))?(@(?P<revision>[^\[\]@]+))?")
 MAX_ROWS = 200_000
 MAX_BYTES = 1_000_000_000
+MOST_CARD = 1_000_000  # bytes of a card that are looked at
 Wrong = Callable[[str, int, RequestError], None]  # table, row, what is wrong with it
 TRAIN = {"starter": "calibration", "hub": "train", "local": "train"}
 
@@ -207,15 +208,32 @@ def _hub_info(name: str, commit: str, layout: Layout, files: Mapping[str, Remote
 
 
 def _front_matter(readme: bytes) -> dict[str, Any]:
-    """The YAML between the two lines of dashes on top of a card, safely loaded; {} when there is none."""
+    """The YAML between the two lines of dashes on top of a card, safely loaded; {} when there is none, or one that
+    refers to itself: few bytes could mean many gigabytes."""
     import yaml
 
-    match = re.match(r"\ufeff?---\s*\n(.*?)\n---\s*(\n|$)", readme.decode("utf-8", "replace"), re.DOTALL)
+    text = readme[:MOST_CARD].decode("utf-8", "replace").removeprefix("\ufeff")
+    match = re.match(r"---[ \t\r]*\n(.*?)\n---[ \t\r]*(\n|$)", text, re.DOTALL)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = yaml.safe_load(match[1]) if match else {}
-    except yaml.YAMLError:  # a card that cannot be parsed says nothing; file names still do
-        found = {}
+        if match is None or _surprises(yaml.parse(match[1], Loader=loader)):
+            return {}
+        found = yaml.load(match[1], Loader=loader)  # a safe one
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError):  # it says nothing then; file names still do
+        return {}
     return found if isinstance(found, dict) else {}
+
+
+def _surprises(events: Iterable[Any]) -> bool:
+    """Whether YAML refers to itself, or nests deeper than any card: a scanner takes ages for that."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > 50:
+            return True
+    return False
 
 
 def fetch_data(info: DataInfo, into: Path, progress: Progress, *, token: Token = None,

@@ -88,18 +88,19 @@ def _from_card(tables: list[str], name: str, written: list[dict[str, Any]], conf
             splits[split] = tuple(found)
     if not splits:
         raise _nothing(tables, name)
-    return Layout(splits, config, entry.get("sep") or entry.get("delimiter"))
+    separator = entry.get("sep") or entry.get("delimiter")
+    return Layout(splits, config, separator if isinstance(separator, str) and len(separator) == 1 else None)
 
 
 def _patterns(written: Any) -> dict[str, list[str]]:
     """The spellings the Hub allows: a path, a list of paths, {split: path or list}, [{split, path}]."""
     if isinstance(written, dict):
-        return {str(split): _as_list(paths) for split, paths in written.items()}
+        written = [{"split": split, "path": paths} for split, paths in written.items()]
     found: dict[str, list[str]] = {}
     for item in _as_list(written):
         split, path = (item.get("split", "train"), item.get("path")) if isinstance(item, dict) else ("train", item)
         found.setdefault(str(split), []).extend(_as_list(path))
-    return found
+    return {split: [one for one in paths if isinstance(one, str)] for split, paths in found.items()}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from workbench.hub.client import (
     read_small,
     verified,
 )
+from workbench.hub.headers import check_safetensors
 
 HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*(/[\w.-]+)?)(@(?P<revision>[^@\s]+))?")
 
@@ -141,11 +142,28 @@ def _find_local(folder: Path, formats: Sequence[str], name: str) -> ModelInfo:
         raise RequestError(f"The folder {folder} is empty.", "", "Give the folder that `save_pretrained` wrote.")
     paths = allowed.choose(present, str(folder), formats)
     sources = {path: inside(folder, present[path]) for path in paths}
-    config = allowed.checked_config(paths, lambda path: sources[path].read_bytes(), str(folder))
+    config = allowed.checked_config(paths, lambda path: _small(sources[path], path, str(folder)), str(folder))
+    _check_weights(sources, str(folder))
     files = tuple(
         RemoteFile(path, sha256_of_file(source), None, source.stat().st_size) for path, source in sources.items()
     )
     return ModelInfo(name, "local", _digest(files), files, config, folder=folder.resolve())
+
+
+def _small(source: Path, path: str, name: str) -> bytes:
+    """The bytes of a configuration."""
+    allowed.check_size(path, source.stat().st_size, name)
+    return source.read_bytes()
+
+
+def _check_weights(files: Mapping[str, Path], name: str) -> None:
+    """The list of shards and the heads of safetensors, of files that are here."""
+    if allowed.INDEX in files:
+        content = _small(files[allowed.INDEX], allowed.INDEX, name)
+        allowed.check_index(allowed.parse_json(allowed.INDEX, content, name), name)
+    for path, source in files.items():
+        if path.endswith(".safetensors"):
+            check_safetensors(source, f"{path} of `{name}`")
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -205,8 +223,9 @@ def fetch_model(info: ModelInfo, into: Path, progress: Progress, *, token: Token
     else:
         _copy(info, into, progress)
         manifest = _checked(info, into)
-    paths = [entry["path"] for entry in manifest]
-    allowed.checked_config(paths, lambda path: (into / path).read_bytes(), info.id)
+    paths = [str(entry["path"]) for entry in manifest]
+    allowed.checked_config(paths, lambda path: _small(into / path, path, info.id), info.id)
+    _check_weights({path: into / path for path in paths}, info.id)
     return sorted(manifest, key=lambda entry: str(entry["path"]))
 
 

@@ -77,7 +77,9 @@ def _csv(path: Path, separator: str | None) -> Table:
         header = next((line for line in lines if line), [])
     header = [name.strip() for name in header]
     if len(set(header)) < len(header) or not any(header):
-        raise RequestError(f"{path.name} needs a first line with different column names.", f"It is {header}.")
+        raise RequestError(
+            f"{path.name} needs a first line with different column names.", f"It is {str(header)[:200]}."
+        )
 
     def rows(columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         with _csv_errors(path, lines):
@@ -183,7 +185,7 @@ def open_folder(folder: Path, max_bytes: int) -> Table:
             if "file_name" not in table.columns:
                 raise RequestError(
                     f"{name} in {folder.name} has no column `file_name`.",
-                    f"Its columns are {', '.join(table.columns)}.",
+                    f"Its columns are {', '.join(name[:60] for name in table.columns[:20])}.",
                 )
             return table
     records, kind = _class_folders(folder)

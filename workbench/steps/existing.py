@@ -11,7 +11,7 @@ from pydantic import Field
 
 from workbench import plugin
 from workbench.errors import WorkbenchError
-from workbench.graph import coverage, onnx_files, read_ir, read_onnx, semantic
+from workbench.graph import check_ir, check_onnx, coverage, onnx_files, read_ir, read_onnx, semantic
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.results import TensorsResult
 
@@ -24,6 +24,7 @@ class Existing(plugin.Step):
     needs = ("onnx",)
     takes = ("transformers", "onnx", "openvino")
     gives = "*"  # told by `format_of` before, and by the facts after
+    takes_as_is = True
 
     class Options(plugin.Options):
         file: str = Field(
@@ -50,6 +51,7 @@ class Existing(plugin.Step):
         if found.suffix == ".onnx":
             _copy_onnx(found, into)
             return facts | {"coverage": coverage(read_onnx(into / "model.onnx"))}
+        check_ir(found)
         for path in (found, found.with_suffix(".bin")):
             shutil.copyfile(path, into / f"openvino_model{path.suffix}")
         return facts | {"coverage": coverage(read_ir(into / "openvino_model.xml"))}
@@ -92,17 +94,14 @@ def _unclear(source: Path, wanted: str, found: list[Path]) -> WorkbenchError:
 def _copy_onnx(found: Path, into: Path) -> None:
     """Copy the graph as model.onnx and the side files its weights lie in under the names it knows them by.
 
-    Raises WorkbenchError when a side file is missing, or lies outside the folder.
+    Raises WorkbenchError when the file is no model, and when a side file is missing or lies outside the folder.
     """
     import onnx
 
-    model = onnx.load(str(found), load_external_data=False)
+    model = check_onnx(found)
     tensors = onnx.external_data_helper._get_all_tensors(model)
     places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     for place in sorted(places):
-        side = (found.parent / place).resolve()
-        if not (found.parent / place).is_file() or Path(place).is_absolute() or ".." in Path(place).parts:
-            raise WorkbenchError(f"{found.name} needs {place}.", f"There is no such file beside it: {side.name}.")
         (into / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.parent / place, into / place)
     shutil.copyfile(found, into / "model.onnx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
+from workbench import isolate
 from workbench.errors import RequestError
 from workbench.store import Store
 
@@ -19,6 +20,8 @@ def launch(host: str = "127.0.0.1", port: int | None = None, shared: bool | None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from workbench.faces.web import look, page, take
 
+    isolate.hide()
+    isolate.end_orphans()
     store = Store()
     on_a_space = bool(os.environ.get("SPACE_ID"))
     demo = page.build(store, shared=on_a_space if shared is None else shared or on_a_space)

@@ -13,7 +13,7 @@ from typing import Any
 from workbench import bench, recipe
 from workbench.faces.web import run as run_screen
 from workbench.faces.web.around import Desk, told
-from workbench.faces.web.choose import refuse_places
+from workbench.faces.web.choose import refuse_files, refuse_places
 from workbench.faces.web.parts import stepper
 from workbench.store import COMPARE
 
@@ -32,7 +32,9 @@ def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
             chosen = [recipe.load(one) if "\n" in one else one for one in recipes]
             request = bench.request(model, chosen, task=task or None, data=data or None, max_drop=max_drop,
                                     n=n or None, quick=quick)  # fmt: skip
-            return {"run": desk.submit(bench.plan(request, desk.store), who), "owner": who}
+            plan = bench.plan(request, desk.store)
+            refuse_files(plan, desk)
+            return {"run": desk.submit(plan, who), "owner": who}
 
     def status(run: str, owner: str) -> dict[str, Any]:
         """{"status", "share": 0 to 1 of the work, "now": in words, "place": in the queue}"""

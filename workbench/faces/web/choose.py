@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import bench, words
+from workbench import bench, catalog, words
 from workbench import recipe as recipes
 from workbench.errors import RequestError, WorkbenchError
 from workbench.faces import snippets
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 FIRST = "starter:sentiment"
 HERE = "this-machine"
+MOST_RECIPES = 100  # that the page can send at once
 LOOKED_AT = 20  # newest runs, for the machine's resolution
 EMPTY = (
     '<p class="empty">The plan stands here before anything runs: the work, what it costs, what so many examples can '
@@ -73,9 +74,17 @@ class Choice:
         return opened if opened and opened.name == name else recipes.on_shelf(name)
 
     def _chosen(self) -> list[tuple[str, dict[str, dict[str, str]]]]:
-        said = json.loads(self.shelf or "{}")
-        named, options = said.get("recipes"), said.get("options") or {}
-        return [(str(name), options.get(name, {})) for name in named or []]
+        """Raises RequestError for what the page's own script never sends."""
+        try:
+            said = json.loads(self.shelf or "{}")
+            named, options = said.get("recipes") or [], said.get("options") or {}
+            found = [(str(name), options.get(name) or {}) for name in named]
+            plain = all(isinstance(one, dict) for _, places in found for one in (places, *places.values()))
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            plain = False
+        if not plain or len(found) > MOST_RECIPES:
+            raise RequestError("These are no chosen recipes.", "The page sends them otherwise.", "Reload the page.")
+        return found
 
     def wrongs(self) -> dict[str, str]:
         """What is wrong at which field, as far as words go; of options by recipe, place and field."""
@@ -90,7 +99,7 @@ class Choice:
 
 
 def _check_n(choice: Choice) -> str:
-    if choice.n and (choice.n < bench.FEWEST_ROWS or choice.n != int(choice.n)):
+    if choice.n and not (choice.n >= bench.FEWEST_ROWS and float(choice.n).is_integer()):
         return f"A whole number from {bench.FEWEST_ROWS} on, or 0 for all there are."
     return ""
 
@@ -151,6 +160,16 @@ def _is_here(name: str) -> bool:
         return False
 
 
+def refuse_files(plan: Plan, desk: Desk) -> None:
+    """RequestError where visitors of a shared server have it run a graph that somebody else wrote."""
+    for variant in plan.variants if desk.visitors.shared else ():
+        for use in (step["use"] for step in variant.recipe["spec"].get("steps", ())):
+            if catalog.step(use).takes_as_is:
+                why = f"`use: {use}` would run a graph that a stranger wrote, on a server that others use."
+                fix = "Take a recipe that exports the model, or run the workbench on a machine of your own."
+                raise RequestError(f"{variant.name} is not run here.", why, fix)
+
+
 def planned(choice: Choice, desk: Desk, visitor: str) -> tuple[Plan, str]:
     """(plan, the command that asks for the same). Raises RequestError for what is wrong."""
     refuse_places((choice.model, choice.data), desk)
@@ -158,6 +177,7 @@ def planned(choice: Choice, desk: Desk, visitor: str) -> tuple[Plan, str]:
     if named.startswith(UPLOAD):
         choice = replace(choice, data=str(desk.visitors.upload(named, visitor)))
     plan = bench.plan(choice.request(), desk.store)
+    refuse_files(plan, desk)
     said = replace(plan.request, data=named.rpartition("/")[2]) if named.startswith(UPLOAD) else plan.request
     return plan, snippets.command(said)
 

@@ -10,7 +10,7 @@ from workbench.report.markup import e, icon
 
 def about_line(found: dict[str, Any]) -> str:
     """What `bench.about` knows: size, licence, what it tells apart, revision."""
-    labels = [str(one) for one in (found.get("config") or {}).get("id2label", {}).values()]
+    labels = [str(one) for one in ((found.get("config") or {}).get("id2label") or {}).values()]
     shown = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
     revision = str(found.get("revision") or "")[:12]
     said = [
