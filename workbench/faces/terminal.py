@@ -34,6 +34,10 @@ Recipes = Annotated[
     list[str],
     typer.Option("-r", "--recipe", help="A recipe's name or file; repeat it, or say `all`. Default: first choices."),
 ]
+Starts = Annotated[
+    list[str],
+    typer.Option("-r", "--recipe", help="Where the search begins: a recipe's name or file; repeat it. Default: all."),
+]
 Baseline = Annotated[str | None, typer.Option(help="Recipe that all are compared with. Default: pytorch-fp32.")]
 TaskName = Annotated[str | None, typer.Option("--task", help="What the model is for, when it can't be told.")]
 Data = Annotated[
@@ -56,6 +60,12 @@ Isolated = Annotated[
     bool, typer.Option("--isolated", help="Rebuild the locked environment first, and verify inside it.")
 ]
 Reuse = Annotated[bool, typer.Option("--reuse", help="Take what the store has instead of building everything again.")]
+Budget = Annotated[str, typer.Option(help="Wall time of the whole search: 90s, 10m, 1h30m.")]
+Relative = Annotated[bool, typer.Option("--relative", help="--max-drop is a share of the baseline's own value.")]
+MinSpeedup = Annotated[float | None, typer.Option(help="Least speed-up against the baseline: 2 is twice as fast.")]
+MaxSize = Annotated[float | None, typer.Option(help="Largest size of the model's files, in MB.")]
+MaxMemory = Annotated[float | None, typer.Option(help="Largest peak memory of the process, in MB.")]
+Optimize = Annotated[str, typer.Option(help="What shall be best: latency, throughput or size.")]
 CalibrationAt = Annotated[str | None, typer.Option("--calibration", help="The same for calibration.")]
 
 
@@ -105,6 +115,87 @@ def run(
         _say(f"Missed for certain: {', '.join(missed)}.")
         code = MISSED
     raise typer.Exit(code)
+
+
+@app.command()
+def tune(
+    model: Model, recipe: Starts = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
+    min_speedup: MinSpeedup = None, max_size: MaxSize = None, max_memory: MaxMemory = None,
+    optimize: Optimize = "latency", baseline: Baseline = None, task: TaskName = None, data: Data = None,
+    calibration: Calibration = None, fields: Fields = "", target: TargetName = None, n: Count = None,
+    out: Out = None, fresh: Fresh = False, quick: Quick = False, json_: Json = False,
+) -> None:  # fmt: skip
+    """Find the best recipe that keeps every bound, within a budget of time. 3 when nothing does."""
+    request = _tune_request(
+        model, recipe, max_drop, relative, budget, min_speedup, max_size, max_memory, optimize, baseline, task, data,
+        calibration, fields, target, n, fresh, quick,
+    )  # fmt: skip
+    from workbench import bench
+    from workbench.store import Store
+
+    if out is not None:
+        bench.check_out(out)
+    store = Store()
+    plan = bench.plan(request, store)
+    id = bench.submit(plan, store)
+    candidates = len(plan.variants) - 1
+    _say(f"Run {id}: {plan.model['id']}, {candidates} candidates, n = {plan.data['evaluation']['n']:,}, {budget}.")
+    _watch(id, store)
+    raise typer.Exit(_finish(id, out or Path("runs") / id, json_, (), store))
+
+
+@app.command()
+def sensitivity(
+    model: Model, recipe: Annotated[str, typer.Argument(help="A recipe's name or file.")], task: TaskName = None,
+    data: Data = None, calibration: Calibration = None, fields: Fields = "", target: TargetName = None,
+    n: Count = None, quick: Quick = False, json_: Json = False,
+) -> None:  # fmt: skip
+    """Which operators that a recipe quantizes cost most, ranked."""
+    from rich.console import Console
+
+    from workbench import bench
+    from workbench.faces import live, terminal_table
+
+    screen = live.Screen()
+    try:
+        found = bench.sensitivity(
+            model, recipe, tell=screen.after, task=task, data=data, calibration=calibration, fields=_fields(fields),
+            target=target, n=n, quick=quick,
+        )  # fmt: skip
+    finally:
+        screen.pause()
+    _print_json(found.to_dict()) if json_ else terminal_table.show_ranking(Console(), found)
+
+
+@plans.command("tune")
+def plan_tune(
+    model: Model, recipe: Starts = [], max_drop: MaxDrop = None, relative: Relative = False, budget: Budget = "10m",  # noqa: B006
+    min_speedup: MinSpeedup = None, max_size: MaxSize = None, max_memory: MaxMemory = None,
+    optimize: Optimize = "latency", baseline: Baseline = None, task: TaskName = None, data: Data = None,
+    calibration: Calibration = None, fields: Fields = "", target: TargetName = None, n: Count = None,
+    fresh: Fresh = False, quick: Quick = False, json_: Json = False,
+) -> None:  # fmt: skip
+    """What `workbench tune` with the same arguments would begin with."""
+    request = _tune_request(
+        model, recipe, max_drop, relative, budget, min_speedup, max_size, max_memory, optimize, baseline, task, data,
+        calibration, fields, target, n, fresh, quick,
+    )  # fmt: skip
+    _show_plan(request, json_)
+
+
+def _tune_request(
+    model: str, recipe: list[str], max_drop: float | None, relative: bool, budget: str, min_speedup: float | None,
+    max_size: float | None, max_memory: float | None, optimize: str, baseline: str | None, task: str | None,
+    data: str | None, calibration: str | None, fields: str, target: str | None, n: int | None, fresh: bool,
+    quick: bool,
+) -> Request:  # fmt: skip
+    from workbench import bench
+
+    return bench.tune_request(
+        model, recipe, max_drop=max_drop, relative=relative, budget=budget, min_speedup=min_speedup, max_size=max_size,
+        max_memory=max_memory, optimize=optimize, baseline=baseline, task=task, data=data, calibration=calibration,
+        fields=_fields(fields), target=target, n=n, fresh=fresh, quick=quick,
+    )  # fmt: skip
 
 
 @app.command()
@@ -228,9 +319,8 @@ def _watch(run: str, store: Store, again: bool = False, json_: bool = False) -> 
 def _compares(run: str, store: Store) -> bool:
     """Or it verifies."""
     from workbench import bench
-    from workbench.store import COMPARE
 
-    return bench.record(run, store).kind == COMPARE
+    return bench.record(run, store).compares
 
 
 def _finish(run: str, out: Path, json_: bool, named: Sequence[str], store: Store) -> int:
@@ -250,7 +340,10 @@ def _finish(run: str, out: Path, json_: bool, named: Sequence[str], store: Store
 
 
 def exit_code(report: dict[str, Any], named: Sequence[str]) -> int:
-    """0 when the baseline and another row finished; 1 when a recipe in `named` failed or nothing did."""
+    """0 when the baseline and another row finished; 1 when a recipe in `named` failed or nothing did. Of a search:
+    3 when nothing meets the goal."""
+    if report.get("search"):
+        return OK if report["best"] else MISSED
     others = [row for row in report["rows"] if row["name"] != report["baseline"]]
     if any(row["status"] != "ok" and row["name"].partition("~")[0] in named for row in others):
         return FAILED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +12,7 @@ from pydantic import Field
 from workbench import plugin
 from workbench.graph import coverage, read_ir
 from workbench.steps.folder import copy_companions, require_empty
+from workbench.steps.openvino_sensitivity import ranking
 from workbench.steps.quiet import quietly
 from workbench.steps.results import IrResult, ir_model
 from workbench.steps.samples import calibration_batches
@@ -58,6 +61,15 @@ class QuantizeOpenVINO(IrResult, plugin.Step):
             openvino.save_model(quantized, into / "openvino_model.xml", compress_to_fp16=False)
         copy_companions(context.model, into)
         return {"coverage": coverage(read_ir(into / "openvino_model.xml")), "calibrated": len(feeds)}
+
+    def sensitivity(self, source: Path, made: Path, context: plugin.StepContext) -> dict[str, Any]:
+        """On calibration examples, each alone."""
+        with quietly():
+            return ranking(ir_model(source), ir_model(made), list(calibration_batches(context)), context.progress)
+
+    def leaving(self, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """Names as expressions that match nothing else."""
+        return options | {"exclude": sorted({*options.get("exclude", ()), *map(re.escape, names)})}
 
 
 def _quantize(model: Any, feeds: list[dict[str, Any]], options: QuantizeOpenVINO.Options) -> Any:

@@ -10,7 +10,7 @@ from workbench import bench, words
 from workbench.event import Checked, Event, Failed, Made, Measured, Started
 from workbench.faces.board import Board, board_of, board_of_run
 from workbench.faces.live import line
-from workbench.store import COMPARE, Store
+from workbench.store import Store
 
 KEPT = 50  # runs
 LINES = 400  # of a log
@@ -48,7 +48,7 @@ class Watching:
             return seen.board, seen.variants, seen.log
 
     def _begun(self, run: str) -> _Seen:
-        if bench.record(run, self.store).kind != COMPARE:
+        if not bench.record(run, self.store).compares:
             return _Seen(board_of_run(run, self.store), ())
         plan = bench.plan_of(run, self.store)
         return _Seen(board_of(plan), tuple(one.name for one in plan.variants))
