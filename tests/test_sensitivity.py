@@ -113,6 +113,45 @@ def test_nncf_ranks_its_operators_too_and_leaves_alone_what_it_is_told_to() -> N
     assert len(after["operators"]) == len(errors) - 2
 
 
+def test_nncf_brings_operators_back_from_what_it_has_made_as_it_does_from_scratch(
+    tmp_path: Path,
+) -> None:
+    """Weights and biases as they were, activations unrounded; every other operator keeps what calibration gave it."""
+    chosen, source, whole = step(NNCF), built("export-openvino"), built("export-openvino", NNCF)
+    before = {row["name"]: row["error"] for row in ranked(source, whole, NNCF)["operators"]}
+    worst = list(before)[:2]
+    options = chosen.Options(**chosen.leaving({}, worst))
+    from_scratch, facts = make(source, NNCF, revert=options.revert)
+    seen: list[Any] = []
+    given = replace(context(built(), texts(8), texts(8), seen), like=whole)
+    again = chosen.apply(source, tmp_path / "again", options, given)
+    assert chosen.semantic(tmp_path / "again") == chosen.semantic(from_scratch) and again == facts
+    assert not [one for one in seen if one[2] == "calibration"]
+    after = {row["name"]: row["error"] for row in ranked(source, from_scratch, NNCF)["operators"]}
+    assert after == pytest.approx({name: error for name, error in before.items() if name not in worst}, rel=1e-3)
+
+
+def test_every_operator_brought_back_is_the_original_again(tmp_path: Path) -> None:
+    import openvino
+
+    source = built("export-openvino")
+    names = [row["name"] for row in ranked(source, built("export-openvino", NNCF), NNCF)["operators"]]
+    given = replace(context(built(), texts(8), texts(8)), like=built("export-openvino", NNCF))
+    step(NNCF).apply(source, tmp_path / "again", step(NNCF).Options(revert=tuple(names)), given)
+    feed = context(built(), texts(4)).task.collate(context(built(), texts(4)).samples, [0])
+    said = []
+    for folder in (source, tmp_path / "again"):
+        model = openvino.Core().compile_model(folder / "openvino_model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        said.append(model({port.get_any_name(): feed[port.get_any_name()] for port in model.inputs})[0].copy())
+    assert said[1] == pytest.approx(said[0], abs=1e-5)
+
+
+def test_an_operator_that_is_not_there_cannot_be_brought_back(tmp_path: Path) -> None:
+    given = replace(context(built(), texts(8), texts(8)), like=built("export-openvino", NNCF))
+    with pytest.raises(WorkbenchError, match="no operator called nobody"):
+        step(NNCF).apply(built("export-openvino"), tmp_path / "x", step(NNCF).Options(revert=("nobody",)), given)
+
+
 # ---- as a person asks for it --------------------------------------------------------------------
 
 

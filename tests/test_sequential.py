@@ -145,6 +145,37 @@ def test_the_errors_of_the_whole_procedure_are_as_stated() -> None:
     assert sequential.chance_of_any(8) == pytest.approx(8 * WRONG_KILL)
 
 
+@pytest.mark.parametrize(("bar", "turning"), [(0.01, 0.002), (0.01, 0.02), (0.02, 0.005)])
+def test_a_search_among_many_takes_one_that_really_loses_twice_the_bar_at_most_once_in_twenty(
+    bar: float, turning: float
+) -> None:
+    """The whole procedure, at the point where it is asked for: of sixteen candidates each really loses twice the bar on
+    balance, `turning` of all answers turn right beside that, and a search errs when it takes any of them."""
+    searches, candidates, wrong = 60, 16, 0
+    for seed in range(searches):
+        chance = np.random.default_rng(7000 + seed)
+        here = world(seed % 6)
+        trial = sequential.trial(here.base, Goal(max_drop=bar), seed)
+        taken = False
+        for _ in range(candidates):
+            lost, turned = chance.binomial(N, 2 * bar + turning), min(chance.binomial(N, turning), N - RIGHT)
+            now = candidate(here, int(lost), int(turned), chance)
+            taken |= run(trial, here.base, now) is None and meets(here, now, bar)
+        wrong += taken
+    assert wrong / searches <= 0.05
+
+
+def test_what_meets_the_bar_by_luck_at_the_bar_itself_is_as_rare_as_is_said() -> None:
+    here, bar, tried, wrong = world(), 0.01, 800, 0
+    chance = np.random.default_rng(2)
+    for _ in range(tried):
+        lost, turned = chance.binomial(N, bar + 0.01), min(chance.binomial(N, 0.01), N - RIGHT)
+        wrong += meets(here, candidate(here, int(lost), int(turned), chance), bar)
+    each = sequential.wrong_accept(0.95)
+    assert wrong / tried <= each + 3 * np.sqrt(each / tried)
+    assert sequential.chance_of_any(8, each) == pytest.approx(0.2)
+
+
 # ---- other kinds of answers ---------------------------------------------------------------------
 
 

@@ -67,7 +67,8 @@ def build(job: Job, channel: Channel) -> dict[str, Any]:
     calibration = inputs.load(Path(job["calibration"])) if job["calibration"] else None
     into = Path(job["into"])
     facts = step.apply(Path(job["source"]), into, options, _context(job, channel, calibration))
-    return {**facts, "semantic": step.semantic(into), **_size(into)}
+    anew = calibration is not None and not job.get("like")
+    return {**facts, "calibrated_anew": anew, "semantic": step.semantic(into), **_size(into)}
 
 
 def _context(job: Job, channel: Channel, calibration: Prepared | None) -> StepContext:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from workbench.comparison import Goal
+from workbench.event import Event, Made, Measured
 from workbench.planning import Gap, Variant
 from workbench.running import Here
 from workbench.tuning import racing, reasons, sequential
@@ -63,7 +64,8 @@ def settle(
             _last_word(ledger, one, rows, best, goal.optimize)
     plan = replace(measured, gaps=_gaps(ledger, everyone))
     seed = here.plan.request.data_seed
-    here.write(plan, speed, document(ledger, goal, best, trial, seed))
+    done = work_done(event for _, event in here.store.events(here.folder.name))
+    here.write(plan, speed, document(ledger, goal, best, trial, seed) | {"work": done})
     here.store.set_plan(here.folder.name, plan.to_dict())  # its work is whole, its rows are the report's
 
 
@@ -103,6 +105,20 @@ def _gap(name: str, lost: dict[str, Any]) -> Gap:
     return Gap(name, f"{stage}: {lost['reason']}", "failed") if stage else Gap(name, reasons.in_words(lost))
 
 
+def work_done(events: Iterable[Event]) -> dict[str, int]:
+    """What all attempts together took, without what was in the store before: models built, calibrations among them,
+    evaluations on every example, and those that were given up."""
+    made, answered = [], []
+    for event in events:
+        if isinstance(event, Made) and event.work.startswith("make-") and not event.reused:
+            made.append(event)
+        elif isinstance(event, Measured) and event.work.startswith("predict-") and not event.reused:
+            answered.append(event)
+    cut = sum("given_up_after" in event.facts for event in answered)
+    return {"builds": len(made), "calibrations": sum(bool(event.facts.get("calibrated_anew")) for event in made),
+            "evaluations": len(answered) - cut, "given_up": cut}  # fmt: skip
+
+
 def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Trial | None, seed: int) -> dict[str, Any]:
     """`search` of report.json."""
     raced = [one for one in ledger.candidates.values() if one.pace]
@@ -110,6 +126,7 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
     meeting = [one for one in answered if one.pace and one.accuracy and one.accuracy["constraint"] == "met"]
     meeting.sort(key=lambda one: -racing.worth(one, goal.optimize))
     kill = 0.0 if trial is None or trial.kind in ("changes", "none") else sequential.WRONG_KILL
+    accept = sequential.wrong_accept(goal.confidence)
     counts = {
         "budget_s": ledger.budget_s, "spent_s": ledger.spent, "candidates": len(ledger.candidates), "raced": len(raced),
         "answered": len(answered), "wrong_kill": kill, "seed": seed,
@@ -121,7 +138,8 @@ def document(ledger: Ledger, goal: Goal, best: str | None, trial: sequential.Tri
         "winner": best,
         "test": {"kind": trial.kind if trial else "none", "looks": list(trial.looks) if trial else [],
                  "most_lost": trial.most_lost if trial else None, "wrong_kill_each": kill,
-                 "wrong_kill_any": sequential.chance_of_any(len(answered), kill)},
+                 "wrong_kill_any": sequential.chance_of_any(len(answered), kill),
+                 "wrong_accept_each": accept, "wrong_accept_any": sequential.chance_of_any(len(answered), accept)},
         "runner_up": next((one.name for one in meeting if one.name != best), None),
         "pareto": [one.name for one in pareto(answered, goal.optimize)],
         "tried": [_told(one) for one in ledger.candidates.values()],

@@ -14,7 +14,8 @@ lie inside the bar? A candidate may lose `most_lost` right answers on balance an
   asymptotic.
 
 So: a candidate that would meet the bar is given up with a chance of at most WRONG_KILL, over the random order. None is
-taken early: who is not given up answers every example. docs/decisions/ has the reasoning, a test the simulation.
+taken early: who is not given up answers every example, and what is taken wrongly is what the interval over all of them
+takes wrongly, once a candidate (`wrong_accept`). docs/decisions/ has the reasoning, tests the simulation.
 """
 
 from __future__ import annotations
@@ -217,6 +218,13 @@ def _ints(order: Any) -> tuple[int, ...]:
     return tuple(int(one) for one in order)
 
 
+def wrong_accept(confidence: float) -> float:
+    """The chance that a candidate meets the bar whose true drop is the bar itself: what lies outside the interval on
+    one side. Whose true drop is larger meets it more rarely; a test has what is left of it at twice the bar."""
+    return (1 - confidence) / 2
+
+
 def chance_of_any(tested: int, each: float = WRONG_KILL) -> float:
-    """At most so likely is it that any of `tested` candidates was given up wrongly."""
+    """At most so likely is it that any of `tested` candidates was judged wrongly, when each is with a chance of `each`:
+    they share the examples and their order, and a sum needs no independence."""
     return min(1.0, tested * each)
