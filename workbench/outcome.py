@@ -289,7 +289,8 @@ def _searching(plan: Plan) -> list[str]:
     goal = goal_of(plan)
     flags = {"max_drop": "--max-drop", "min_speedup": "--min-speedup", "max_size_mb": "--max-size",
              "max_memory_mb": "--max-memory"}  # fmt: skip
-    said = [f"{flag} {one[name]:g}" for one in goal.constraints for name, flag in flags.items() if one.get(name)]
+    said = [f"{flag} {one[name]:g}" for one in goal.constraints for name, flag in flags.items()
+            if one.get(name) is not None]  # fmt: skip
     said += ["--relative"] if goal.kind == "relative" else []
     said += [f"--optimize {goal.optimize}"] if goal.optimize != "latency" else []
     return [*said, f"--budget {plan.request.budget_s:g}s"]
