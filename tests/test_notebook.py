@@ -18,9 +18,8 @@ from tests import small as make
 from tests.conftest import Small
 from workbench import bench
 from workbench.errors import RequestError
-from workbench.faces.notebook import fields, markup
+from workbench.faces.notebook import markup
 from workbench.faces.notebook.widget import RunWidget
-from workbench.plugin import Options
 from workbench.recipe import find_recipe
 from workbench.store import Store
 
@@ -216,29 +215,11 @@ def test_options_in_the_form_are_those_of_the_plugin_and_reach_the_recipe(home: 
     assert step["calibration"] == "percentile" and step["exclude"] == ["*attention*", "/pooler/*"]
     assert step["per_channel"] is True and "format" not in step, "what was not touched stays as the recipe says it"
     form.inputs["percentile"].value = "12"
-    assert "percentile" in form.wrong.value and "greater than 50" in form.wrong.value
+    assert "greater than 50" in form.wrong["percentile"].value and form.wrong["exclude"].value == ""
     with pytest.raises(RequestError, match="percentile"):
         picker.plan()
     form.inputs["percentile"].value = "99.9"
-    assert form.wrong.value == "" and picker.request.recipes[0]["spec"]["steps"][1]["percentile"] == 99.9
-
-
-def test_a_field_says_kind_choices_default_limits_and_meaning() -> None:
-    from typing import Literal
-
-    from pydantic import Field
-
-    class Some(Options):
-        mode: Literal["a", "b"] | None = Field(None, description="Which.")
-        share: float = Field(0.5, gt=0, le=1)
-        names: tuple[str, ...] = ()
-        deep: bool = True
-        more: dict[str, str] = Field({})
-
-    mode, share, names, deep, more = fields.fields_of(Some)
-    assert (mode.kind, mode.choices, mode.empty, mode.description) == ("choice", ("a", "b"), True, "Which.")
-    assert (share.kind, share.default, share.low, share.high, share.empty) == ("number", 0.5, 0, 1, False)
-    assert [one.kind for one in (names, deep, more)] == ["list", "flag", "plain"]
+    assert form.wrong["percentile"].value == "" and picker.request.recipes[0]["spec"]["steps"][1]["percentile"] == 99.9
 
 
 # ---- the notebooks that are shipped -------------------------------------------------------------

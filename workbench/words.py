@@ -33,6 +33,24 @@ class Word:
 
 UNKNOWN = Word("–", "none", "not measured", "quiet")
 
+# What the words of a report mean, for people who meet them for the first time.
+TERMS = {
+    "speed-up": "The baseline's time for one call divided by the variant's: 2x takes half the time.",
+    "95 % interval": "Made so that it holds the true value in 95 of 100 such measurements.",
+    "pp": "Percentage points: from 90 % to 89 % is a change of −1 pp.",
+    "p50": "Half of all calls took no longer.",
+    "p90": "Nine of ten calls took no longer.",
+    "size": "All files of the variant, in 10⁶ bytes.",
+    "memory": "The most that the variant's process held: interpreter, runtime, model and one call, in 10⁶ bytes.",
+    "load": "From files on disk to a model that can be called, in seconds.",
+    "of limit": "How near the variant comes to what this machine can compute or read at most, as it was measured.",
+    "A/A": "The baseline measured against itself: no smaller difference can be told from noise.",
+    "flip": "An example that the variant answers otherwise than the baseline.",
+    "bar": "The most accuracy that may be lost.",
+    "cannot tell": "So few examples show neither a drop nor that there is none: more of them would.",
+    "baseline": "The variant that all others are compared with.",
+}
+
 VERDICTS = {
     "faster": Word("▲", "up", "faster", "better"),
     "slower": Word("▼", "down", "slower", "worse"),

@@ -37,6 +37,11 @@ MARK = (
 IMAGE = re.compile(r"data:image/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
 
+def term(text: str, meaning: str) -> str:
+    """A word that says what it means to whoever points at it; `meaning` is a key of `words.TERMS`."""
+    return f'<abbr title="{e(words.TERMS[meaning])}">{e(text)}</abbr>'
+
+
 def e(value: object) -> str:
     """Text made harmless, for content and for attributes in double quotes."""
     return html.escape(str(value), quote=True)

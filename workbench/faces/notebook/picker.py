@@ -18,7 +18,7 @@ from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
 from workbench.faces import snippets
 from workbench.faces.notebook import markup
-from workbench.faces.notebook.forms import OptionsForm, RecipeForm
+from workbench.faces.notebook.forms import PartForm, RecipeForm
 from workbench.faces.script import Handle
 from workbench.faces.web import choose
 from workbench.faces.web.parts.plan_card import plan_card
@@ -75,7 +75,7 @@ class Picker:
         self.comparison = Handle(bench.submit(self.plan()))._shown()
         return self.comparison
 
-    def form(self, recipe: str, plugin: str) -> OptionsForm:
+    def form(self, recipe: str, plugin: str) -> PartForm:
         """The options of a step or of the backend of a chosen recipe. Raises RequestError for what is not there."""
         if recipe not in self.recipes.value:
             raise RequestError(f"`{recipe}` is not chosen.", f"Chosen: {', '.join(self.recipes.value) or 'none'}.", "")

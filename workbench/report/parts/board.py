@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench import sentence, words
-from workbench.report.markup import e, say
+from workbench.report.markup import e, say, term
 from workbench.report.scale import Scale, change_scale, log_ticks, spaced, speed_scale, ticks
 from workbench.sentence import Report, Row
 from workbench.words import CONSTRAINTS, NBSP
@@ -76,15 +76,17 @@ def _lines(axes: Axes) -> str:
 def _head(report: Report, axes: Axes) -> str:
     measured = sentence.measure(report)
     name = sentence.change_name(report)
-    unit = ", pp" if axes.unit in (None, "fraction") else f", {axes.unit}" if axes.unit else ""
+    unit = f", {term('pp', 'pp')}" if axes.unit in (None, "fraction") else f", {e(axes.unit)}" if axes.unit else ""
     side = "; right is better" if measured.get("better") == "lower" else ""
-    pairs = (("p50 ms", "p90 ms"), ("Size MB", "memory"), ("Load s", "of limit"))
+    pairs = ((term("p50 ms", "p50"), term("p90 ms", "p90")), (term("Size MB", "size"), term("memory", "memory")),
+             (term("Load s", "load"), term("of limit", "of limit")))  # fmt: skip
     ends = "".join(f'<th class="q" scope="col">{top}<br><span class="faint">{low}</span></th>' for top, low in pairs)
+    interval = term("95 % interval", "95 % interval")
     return (
-        '<thead><tr><th scope="col">Recipe</th><th scope="colgroup" colspan="3">Speed-up, one '
-        "call, batch 1 (95 % interval)</th>"
-        f'<th scope="colgroup" colspan="3">{e(name[0].upper() + name[1:])}{e(unit)} (95 % '
-        f"interval){e(side)}</th>{ends}</tr>" + _axis_row(axes, bool(sentence.finished(report))) + "</thead>"
+        f'<thead><tr><th scope="col">Recipe</th><th scope="colgroup" colspan="3">{term("Speed-up", "speed-up")}, one '
+        f"call, batch 1 ({interval})</th>"
+        f'<th scope="colgroup" colspan="3">{e(name[0].upper() + name[1:])}{unit} ({interval})'
+        f"{e(side)}</th>{ends}</tr>" + _axis_row(axes, bool(sentence.finished(report))) + "</thead>"
     )
 
 

@@ -59,7 +59,7 @@ def _machine(report: dict[str, Any], details: dict[str, Any]) -> tuple[str, str,
 def peak_words(peaks: dict[str, Any]) -> str:
     """`fp32 0.21, bf16 1.6, int8 3.0 TFLOP/s`, without the memory bandwidth."""
     said = [
-        f"{name} {words.number(value / 1e12, 2 if value < 1e12 else 1)}"
+        f"{name} {words.number(value / 1e12, 2 if value < 1e12 else 1) if value >= 5e9 else 'below 0.01'}"
         for name, value in peaks.items()
         if name != "bandwidth" and words.usable(value)
     ]

@@ -16,7 +16,12 @@ def methods(report: Report, details: dict[str, Any]) -> str:
         + (f", run {details['run']}" if details.get("run") else "")
         + ". Values in files are fractions; this page rounds them."
     )
-    return f'<footer class="foot small quiet"><h2 class="hidden">Methods</h2>{said}<p>{e(made)}</p></footer>'
+    return f'<footer class="foot small quiet"><h2 class="hidden">Methods</h2>{said}<p>{e(made)}</p>{_terms()}</footer>'
+
+
+def _terms() -> str:
+    said = "".join(f"<dt>{e(word)}</dt><dd>{e(meaning)}</dd>" for word, meaning in words.TERMS.items())
+    return f'<details class="terms"><summary>What the words mean</summary><dl>{said}</dl></details>'
 
 
 def method_lines(report: Report) -> list[str]:
