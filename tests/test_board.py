@@ -26,6 +26,7 @@ from workbench.event import (
 )
 from workbench.faces import live
 from workbench.faces.board import Board, Item, board_of
+from workbench.faces.web.parts import stepper
 from workbench.store import Store
 
 ITEMS = {"export": Item("export", "Build: export", ("a", "b")), "quantize": Item("quantize", "Build: quantize", ("b",))}
@@ -121,4 +122,6 @@ def test_a_search_shows_what_is_left_of_its_budget_and_how_each_candidate_stands
     assert board.remaining == 270.0 and board.phase is not None and board.phase.phase == "race"
     assert board.best is not None and board.best.name == "a"
     assert board.candidates["b"].reason == "It drops." and board.current is not None
+    drawn = stepper.stepper(board, ()) + stepper.facts(board, 130.0)
+    assert drawn.index("2.00x (1.90") < drawn.index("It drops.") and "1 alive" in drawn and "of 2 so far" in drawn
     assert [from_dict(to_dict(event)) for event in said] == said

@@ -76,7 +76,7 @@ def _plain(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
 def _print(before: Board, board: Board, event: Event, said: float) -> float:
     """One line when a piece of work begins or ends, and every ten seconds while it goes on; when it was said."""
     if isinstance(event, Tried):
-        if event.state in ("alive", "best", "dead"):
+        if event.state in TOLD:
             print(f"[{board.elapsed:6.1f} s] {candidate(event)}", file=sys.stderr, flush=True)
         return said
     item = board.items.get(event.work)
@@ -118,6 +118,7 @@ def _drawn(board: Board) -> RenderableType:
 
 
 CANDIDATES = {"best": "★", "alive": "✓", "dead": "✕", "races": "◜", "builds": "◜", "answers": "◜", "waits": "◌"}
+TOLD = ("alive", "best", "dead")  # states that are news
 
 
 def _searching(board: Board) -> RenderableType:
@@ -134,14 +135,26 @@ def _searching(board: Board) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for one in sorted(board.candidates.values(), key=lambda one: (one.state == "dead", -(one.speedup or 0)))[:SHOWN]:
         style = {"dead": "dim", "best": "magenta", "alive": ""}.get(one.state, "cyan")
-        table.add_row(f"  {CANDIDATES[one.state]} {one.name}", words.speedup(one.speedup), one.reason, style=style)
+        table.add_row(
+            f"  {CANDIDATES[one.state]} {one.name}",
+            words.speedup(one.speedup),
+            one.reason or standing(one),
+            style=style,
+        )
     return Group(Text(head, style="bold"), Text(f"  {line(current)}" if current else "", style="cyan"), table)
 
 
 def candidate(one: Tried) -> str:
     """One candidate in a line."""
     speed = f" {words.speedup(one.speedup)}" if one.speedup else ""
-    return f"{CANDIDATES[one.state]} {one.name}:{speed} {one.reason or one.state}"
+    return f"{CANDIDATES[one.state]} {one.name}:{speed} {one.reason or standing(one)}"
+
+
+def standing(one: Tried) -> str:
+    """How a candidate stands that did not lose, in words."""
+    if one.state == "alive":
+        return f"meets the bar on all {words.number(one.examples)} examples" if one.examples else "raced"
+    return {"best": "the best", "races": "is raced", "builds": "is built", "answers": "answers"}.get(one.state, "waits")
 
 
 def line(item: Item) -> str:
