@@ -83,8 +83,8 @@ def _peer(peer: Peer, python: str, model: Path, folder: Path) -> dict[str, Any]:
     start, into = folder / "start/models" / peer.start / peer.file, folder / f"peer{peer.suffix}"
     words = [start, model, EVALUATION, CALIBRATION, into, machine.auto_threads()]
     begin = time.monotonic()
-    done = subprocess.run([python, str(HERE / peer.script), *map(str, words)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, cwd=folder)  # fmt: skip
+    done = subprocess.run([python, str(HERE / peer.script), *map(str, words)], capture_output=True,
+                          text=True, cwd=folder)  # fmt: skip
     wall = time.monotonic() - begin
     if done.returncode or not into.exists():
         return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"}
