@@ -38,6 +38,7 @@ def main() -> None:
         home = Path(folder) / "home"
         rows += _starts(home, Path(folder))
         with browser.served(home, Path(folder) / "log") as address:
+            rows.append(("CPU of the server while nobody is there", "at most 2 % of a core", _idle(_server())))
             client = Client(address, verbose=False)
             rows += _polls(client, address)
             rows += _reload_and_cancel(client, address, home)
@@ -163,6 +164,16 @@ def _server() -> int:
 def _workers(home: Path) -> list[int]:
     """Runners and workers over this home."""
     return _processes(lambda line, env: f"WORKBENCH_HOME={home}" in env and "isolate" in line)
+
+
+def _idle(pid: int, seconds: float = 10.0) -> str:
+    def used() -> int:
+        return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+
+    time.sleep(3)
+    begin = used()
+    time.sleep(seconds)
+    return f"{(used() - begin) / os.sysconf('SC_CLK_TCK') / seconds:.1%}"
 
 
 def _memory(pid: int) -> float:

@@ -80,14 +80,24 @@ def opened(width: int = 1280, dark: bool = False) -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=executable(), args=list(FLAGS))
         context = browser.new_context(viewport={"width": width, "height": 900},
                                       color_scheme="dark" if dark else "light", accept_downloads=True)  # fmt: skip
-        page = context.new_page()
-        page.said = []
-        page.on("console", lambda one: page.said.append(one.text) if one.type == "error" else None)
-        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page = _listened(context.new_page())
         try:
             yield page
         finally:
             browser.close()
+
+
+def another(page: Any, same_visitor: bool = False) -> Any:
+    """One more page of the same browser, of somebody else or of the same visitor; `said` as in `opened`."""
+    context = page.context if same_visitor else page.context.browser.new_context(viewport=page.viewport_size)
+    return _listened(context.new_page())
+
+
+def _listened(page: Any) -> Any:
+    page.said = []
+    page.on("console", lambda one: page.said.append(one.text) if one.type == "error" else None)
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    return page
 
 
 def open_tab(page: Any, name: str) -> None:

@@ -15,6 +15,7 @@ from gradio_client.exceptions import AppError
 from tests import browser
 from tests.conftest import Small, command
 from tests.push_server import Person, PushServer
+from workbench import words
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,11 +33,17 @@ def choose(page: Any, small: Small, data: str = "") -> None:
     if data:
         page.get_by_label("Evaluation data").fill(data)
     page.get_by_label("Quick: fewer").check()
+    only(page, "onnx-fp32")
+    page.get_by_role("button", name="Run 2 variants").wait_for(timeout=90_000)
+
+
+def only(page: Any, recipe: str) -> None:
+    """Untick every recipe but this one."""
+    page.locator(f"#rc-{recipe}").check()
     ticked = page.locator(".rc[data-recipe] > input:checked:not(:disabled)")
     for name in ticked.evaluate_all("all => all.map(one => one.id)"):
-        if name != "rc-onnx-fp32":
+        if name != f"rc-{recipe}":
             page.locator(f"#{name}").uncheck()
-    page.get_by_role("button", name="Run 2 variants").wait_for(timeout=90_000)
 
 
 def test_from_the_first_paint_to_a_recipe_file_that_verifies(small: Small, home: Path, tmp_path: Path) -> None:
@@ -110,6 +117,13 @@ def test_what_a_finished_run_offers(finished: Any, tmp_path: Path) -> None:
         assert {"README.md", "recipe.yaml", "model.onnx"} <= set(hub.files("me/small"))
         page.get_by_role("button", name="Push", exact=True).click()
         page.locator(".problem").get_by_text("pull request").wait_for(timeout=60_000)
+
+        page.get_by_role("button", name="Verify here").click()
+        checked = page.locator("table.levels tr").filter(has_text="V1")
+        checked.get_by_text(words.LEVELS["pass"].text).wait_for(timeout=90_000)
+        page.locator("a[href^='?run=']:visible").get_by_text("onnx-fp32").click()
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("heading", name="Cancelled").wait_for(timeout=30_000)
         assert not page.said, page.said
     assert TOKEN not in (tmp_path / "log").read_text()
 
@@ -152,6 +166,33 @@ def test_a_run_is_cancelled_from_another_page_and_can_be_resumed(small: Small, h
         page.goto(f"{address}?recipe=onnx-int8-weights")
         page.locator('.rc.on[data-recipe="onnx-int8-weights"]').wait_for()
         assert not page.said, page.said
+
+
+def test_two_visitors_at_once_see_their_own_runs_only(home: Path, tmp_path: Path) -> None:
+    """Both choose the same; the second is joined to no run of the first."""
+    with browser.served(home, tmp_path / "log", shared=True) as address, browser.opened() as one:
+        other = browser.another(one)
+        runs = []
+        for page, recipe in ((one, "onnx-fp32"), (other, "onnx-int8-dynamic")):
+            page.goto(address)
+            browser.open_tab(page, "Choose")
+            page.get_by_label("Quick: fewer").check()
+            only(page, recipe)
+            page.get_by_role("button", name="Run 2 variants").click(timeout=90_000)
+            page.wait_for_url("**run=**", wait_until="commit", timeout=60_000)
+            runs.append(page.url.rsplit("=", 1)[-1])
+        for page, own, foreign in ((one, *runs), (other, *reversed(runs))):
+            browser.open_tab(page, "History")
+            page.locator(f"a[href='?run={own}']").wait_for()
+            assert page.locator(f"a[href='?run={foreign}']").count() == 0
+            strange = browser.another(page, same_visitor=True)
+            strange.goto(f"{address}?run={foreign}")
+            strange.get_by_text("no such run").first.wait_for()
+            strange.close()
+            browser.open_tab(page, "Run")
+            page.get_by_role("button", name="Cancel").click()
+            page.get_by_role("heading", name="Cancelled").wait_for(timeout=30_000)
+            assert not page.said, page.said
 
 
 def test_what_is_wrong_in_the_form_is_said_in_words_beside_it(home: Path, tmp_path: Path) -> None:

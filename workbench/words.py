@@ -64,6 +64,16 @@ VERDICTS = {
     "skipped": Word("⊘", "skip", "skipped"),
 }
 
+STATUSES = {  # of a run
+    "waiting": "Waiting",
+    "running": "Running",
+    "ok": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "cancelling": "Cancelling",
+    "stopped": "Stopped: its process is gone",
+}
+
 CONSTRAINTS = {
     "met": Word("✓", "ok", "meets the bar", "quiet"),
     "missed": Word("✕", "no", "misses the bar", "quiet"),

@@ -30,8 +30,9 @@ def shown(visitor: str, visitors: Visitors) -> str:
     if not found:
         return EMPTY
     rows = [
-        (f'<a href="?run={e(one.id)}">{e(bench.title(one, visitors.store))}</a>', e(one.status), e(_when(one.created)),
-         e(words.duration(one.finished - one.created) if one.finished else words.NONE), f"<code>{e(one.id)}</code>")
+        (f'<a href="?run={e(one.id)}">{e(bench.title(one, visitors.store))}</a>', e(words.STATUSES[one.status]),
+         e(_when(one.created)), e(words.duration(one.finished - one.created) if one.finished else words.NONE),
+         f"<code>{e(one.id)}</code>")
         for one in found
     ]  # fmt: skip
     return TITLE + table(("Run", "Status", "Begun", "Took", "Id"), rows, caption="Earlier runs")

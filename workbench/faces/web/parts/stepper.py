@@ -22,16 +22,9 @@ STATES = {  # item.state -> (class, icon, word for those who do not see the icon
 
 def headline(board: Board, place: int = 0) -> str:
     """The page's first line: what happens now, or how it ended. `place`: of a run that waits, from 1 on."""
-    said = {
-        "waiting": f"Waiting, place {place} in the queue" if place else "Waiting",
-        "ok": "Done",
-        "failed": "Failed",
-        "cancelled": "Cancelled",
-        "cancelling": "Cancelling",
-        "stopped": "Stopped: its process is gone",
-    }
-    if board.status in said:
-        return said[board.status]
+    if board.status != "running":
+        queued = f", place {place} in the queue" if place and board.status == "waiting" else ""
+        return f"{words.STATUSES[board.status]}{queued}"
     now = board.current
     if now is None:
         return "Starting"
