@@ -165,10 +165,10 @@ def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: 
 # ---- what was asked for -------------------------------------------------------------------------
 
 
-def test_bounds_are_constraints_of_every_recipe(small: Small) -> None:
+def test_bounds_are_constraints_of_every_recipe() -> None:
     request = bench.tune_request(
-        str(small.model), [small.recipes[0]], max_drop=0.02, relative=True, min_speedup=1.5, max_size=40,
-        max_memory=900, optimize="size", budget="1h30m", baseline=small.baseline,
+        "starter:sentiment", ["onnx-fp32"], max_drop=0.02, relative=True, min_speedup=1.5, max_size=40,
+        max_memory=900, optimize="size", budget="1h30m", baseline="pytorch-fp32",
     )  # fmt: skip
     assert request.budget_s == 5400 and request.verb == "tune"
     for document in (request.baseline, *request.recipes):
@@ -180,8 +180,8 @@ def test_bounds_are_constraints_of_every_recipe(small: Small) -> None:
         assert goal["constraints"][0]["kind"] == "relative"
 
 
-def test_without_recipes_the_whole_shelf_is_searched(small: Small) -> None:
-    request = bench.tune_request(str(small.model))
+def test_without_recipes_the_whole_shelf_is_searched() -> None:
+    request = bench.tune_request("starter:sentiment")
     assert len(request.recipes) == len(bench.shelf()) and not request.named and request.budget_s == 600
 
 
