@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench import sentence, words
+from workbench.report.parts.search import spent
 from workbench.sentence import Report, Row, Sentence
 from workbench.words import Word
 
@@ -147,10 +148,7 @@ def search_lines(report: Report) -> list[Text]:
     search = report.get("search")
     if not search:
         return []
-    counts = (f"{words.plural(search['candidates'], 'candidate')}, {search['raced']} raced, "
-              f"{search['answered']} tested for accuracy")  # fmt: skip
-    spent = f"{words.duration(search['spent_s'])} of {words.duration(search['budget_s'])}"
-    return [Text(f"Search: {counts}, in {spent}.", style="dim")]
+    return [Text(f"Search: {spent(search)}", style="dim")]
 
 
 def show_ranking(console: Console, found: Sensitivity) -> None:

@@ -65,7 +65,9 @@ def settle(
     plan = replace(measured, gaps=_gaps(ledger, everyone))
     seed = here.plan.request.data_seed
     done = work_done(event for _, event in here.store.events(here.folder.name))
-    here.write(plan, speed, document(ledger, goal, best, trial, seed) | {"work": done})
+    here.write(
+        plan, speed, document(ledger, goal, best, trial, seed) | {"work": done, "rankings": rankings(here, ledger)}
+    )
     here.store.set_plan(here.folder.name, plan.to_dict())  # its work is whole, its rows are the report's
 
 
@@ -103,6 +105,13 @@ def _gaps(ledger: Ledger, everyone: Sequence[Variant]) -> tuple[Gap, ...]:
 def _gap(name: str, lost: dict[str, Any]) -> Gap:
     stage = {"failed": lost.get("stage"), "unmeasured": "measure"}.get(lost["why"])
     return Gap(name, f"{stage}: {lost['reason']}", "failed") if stage else Gap(name, reasons.in_words(lost))
+
+
+def rankings(here: Here, ledger: Ledger) -> dict[str, list[dict[str, Any]]]:
+    """{candidate: its operators, the one that costs most first} of those that were to be repaired."""
+    ids = {piece.id for piece in here.plan.work}
+    asked = {name: f"sensitivity-{name}" for name in ledger.candidates if f"sensitivity-{name}" in ids}
+    return {name: here.facts(id)["operators"] for name, id in asked.items() if not here.do(id)}
 
 
 def work_done(events: Iterable[Event]) -> dict[str, int]:
