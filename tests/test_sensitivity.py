@@ -131,19 +131,21 @@ def test_nncf_brings_operators_back_from_what_it_has_made_as_it_does_from_scratc
     assert after == pytest.approx({name: error for name, error in before.items() if name not in worst}, rel=1e-3)
 
 
-def test_every_operator_brought_back_is_the_original_again(tmp_path: Path) -> None:
+def test_an_operator_brought_back_reads_what_the_original_reads_with_the_very_weight(tmp_path: Path) -> None:
     import openvino
 
-    source = built("export-openvino")
-    names = [row["name"] for row in ranked(source, built("export-openvino", NNCF), NNCF)["operators"]]
-    given = replace(context(built(), texts(8), texts(8)), like=built("export-openvino", NNCF))
+    source, whole = built("export-openvino"), built("export-openvino", NNCF)
+    names = [row["name"] for row in ranked(source, whole, NNCF)["operators"]]
+    given = replace(context(built(), texts(8), texts(8)), like=whole)
     step(NNCF).apply(source, tmp_path / "again", step(NNCF).Options(revert=tuple(names)), given)
-    feed = context(built(), texts(4)).task.collate(context(built(), texts(4)).samples, [0])
-    said = []
-    for folder in (source, tmp_path / "again"):
-        model = openvino.Core().compile_model(folder / "openvino_model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        said.append(model({port.get_any_name(): feed[port.get_any_name()] for port in model.inputs})[0].copy())
-    assert said[1] == pytest.approx(said[0], abs=1e-5)
+    files = [folder / "openvino_model.xml" for folder in (source, tmp_path / "again")]
+    before, after = ({op.get_friendly_name(): op for op in openvino.Core().read_model(file).get_ordered_ops()}
+                     for file in files)  # fmt: skip
+    for name in names:
+        read, real = after[name].input_value(0).get_node(), before[name].input_value(0).get_node()
+        assert read.get_friendly_name() == real.get_friendly_name()
+        weights = [ops[name].input_value(1).get_node().data for ops in (before, after)]
+        assert weights[1].dtype == np.float32 and np.array_equal(*weights)
 
 
 def test_an_operator_that_is_not_there_cannot_be_brought_back(tmp_path: Path) -> None:
