@@ -29,19 +29,22 @@ WIDE = 0.3  # 120 rows can tell no small drop
 
 
 def words(small: Small, *more: str) -> list[str]:
-    return [*small.words(), "--max-drop", str(WIDE), "--budget", "10m", *more]
+    return [str(small.model), "--data", str(small.rows), "--baseline", str(small.baseline), "-r", str(small.recipes[0]),
+            "--max-drop", str(WIDE), "--budget", "10m", *more]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def tuned(small: Small, warm_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`workbench tune` over three recipes, one of which calibrates badly: (what it said, folder)."""
+    """`workbench tune` for the smallest model of two recipes, the smaller of which calibrates badly: (what it said,
+    folder). Sizes are the same on every machine, so the search takes the same way on each."""
     import shutil
 
     folder = tmp_path_factory.mktemp("tuned")
     shutil.copytree(warm_run[0], folder / "home")
-    bad = make.make_recipe(folder, "onnx-int8-static", "clipped", {"calibration": "percentile", "percentile": 60.0})
+    bad = make.make_recipe(folder, "onnx-int8-static", "clipped", {"calibration": "percentile", "percentile": 51.0})
     more = ["-r", str(bad), "--calibration", str(make.make_rows(folder / "calibration.csv", 64, seed=9)), "--json"]
-    done = command("tune", *words(small, *more), cwd=folder, WORKBENCH_HOME=str(folder / "home"))
+    said = words(small, "--optimize", "size", *more)
+    done = command("tune", *said, cwd=folder, WORKBENCH_HOME=str(folder / "home"))
     return done, folder
 
 
@@ -68,7 +71,7 @@ def test_a_search_ends_with_a_report_a_winner_and_a_reason_for_every_other(tuned
     check(report)
     search = report["search"]
     told = {one["name"]: one for one in search["tried"]}
-    assert {"onnx-fp32", "onnx-int8-dynamic", "clipped"} <= set(told)
+    assert {"onnx-fp32", "clipped"} <= set(told)
     assert report["best"] == search["winner"] and told[report["best"]]["state"] == "best"
     assert all(one["reason"] for name, one in told.items() if name != report["best"])
     assert search["candidates"] == len(told) and search["budget_s"] == 600 and 0 < search["spent_s"] < 600
@@ -110,14 +113,18 @@ def test_a_face_sees_budget_candidates_and_the_best_so_far(tuned: Any, monkeypat
 
 
 @pytest.mark.slow
-def test_what_is_fast_and_fails_is_repaired_operator_by_operator_without_calibrating_again(tuned: Any) -> None:
-    report = json.loads(tuned[0].stdout)
-    told = {one["name"]: one for one in report["search"]["tried"]}
-    if told["clipped"]["lost"]["why"] not in improving.INACCURATE:
-        pytest.fail(f"the bad candidate was not found out: {told['clipped']}")
-    repaired = [one for one in told.values() if (one["origin"] or {}).get("of") == "clipped"]
-    fast = told["clipped"]["pace"]["speedup"] > told[report["search"]["winner"]]["pace"]["speedup"]
-    assert bool(repaired) or not fast
+def test_what_is_better_and_fails_is_repaired_operator_by_operator_without_calibrating_again(tuned: Any) -> None:
+    done, folder = tuned
+    search = json.loads(done.stdout)["search"]
+    told = {one["name"]: one for one in search["tried"]}
+    assert told["clipped"]["lost"]["why"] in improving.INACCURATE
+    repaired = [one for one in search["tried"] if (one["origin"] or {}).get("kept")]
+    assert [one["origin"]["kept"] for one in repaired][:2] == [1, 2]
+    ranked = [one["name"] for one in search["rankings"]["clipped"]]
+    assert all(one["origin"]["operators"] == ranked[: one["origin"]["kept"]] for one in repaired)
+    assert search["work"]["calibrations"] <= 2 + sum("calibration-" in name for name in told)  # few, then in full
+    page = next((folder / "runs").glob("*/report.html")).read_text()
+    assert "What costs most in clipped" in page and "given up with a chance" in page
 
 
 @pytest.mark.slow
@@ -128,13 +135,15 @@ def test_nothing_meets_the_goal_is_an_answer_too(small: Small, warm_home: Path, 
     check(report)
     assert report["best"] is None and report["search"]["winner"] is None
     assert {one["lost"]["why"] for one in report["search"]["tried"]} == {"below_speedup"}
+    assert report["search"]["best_so_far"] == "onnx-fp32"
     assert "at least 1,000x is asked for" in report["search"]["tried"][0]["reason"]
 
 
 @pytest.mark.slow
 def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: Small, warm_home: Path) -> None:
     store = Store()
-    asked = {"baseline": small.recipes[0], "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
+    asked = {"baseline": small.recipes[0], "data": str(small.rows), "max_drop": WIDE, "budget": 600.0,
+             "optimize": "size"}  # fmt: skip
     plan = bench.plan(bench.tune_request(str(small.model), [small.recipes[1]], fresh=True, **asked))
     run = bench.submit(plan)
     moments: list[Callable[[Event], bool]] = [

@@ -22,11 +22,14 @@ def bounds_of(goal: Goal) -> dict[str, float]:
 
 
 def finalists(ledger: Ledger, optimize: str) -> list[Candidate]:
-    """Who meets the bar, the best first, two at most; then who answered all examples and is on the front."""
+    """Who meets the bar, the best first, two at most; then who answered all examples and is on the front. Where nobody
+    answered them all, the best by the race: something is always given back."""
     answered = [one for one in ledger.candidates.values() if _is_placed(one)]
     ranked = sorted(answered, key=lambda one: -racing.worth(one, optimize))
     meeting = [one for one in ranked if one.meets][:2]
-    return [*meeting, *(one for one in pareto(ranked, optimize) if one not in meeting)]
+    found = [*meeting, *(one for one in pareto(ranked, optimize) if one not in meeting)]
+    raced = [one for one in ledger.candidates.values() if one.pace]
+    return found or sorted(raced, key=lambda one: -racing.worth(one, optimize))[:1]
 
 
 def pareto(candidates: Sequence[Candidate], optimize: str) -> list[Candidate]:
@@ -65,15 +68,17 @@ def settle(
     plan = replace(measured, gaps=_gaps(ledger, everyone))
     seed = here.plan.request.data_seed
     done = work_done(event for _, event in here.store.events(here.folder.name))
-    here.write(
-        plan, speed, document(ledger, goal, best, trial, seed) | {"work": done, "rankings": rankings(here, ledger)}
-    )
+    so_far = next((one.name for one in everyone[1:] if rows[one.name]["status"] == "ok"), None)
+    told = document(ledger, goal, best, trial, seed) | {"best_so_far": best or so_far, "work": done}
+    here.write(plan, speed, told | {"rankings": rankings(here, ledger)})
     here.store.set_plan(here.folder.name, plan.to_dict())  # its work is whole, its rows are the report's
 
 
 def _last_word(ledger: Ledger, one: Candidate, rows: dict[str, Any], best: str | None, optimize: str) -> None:
     """Why a candidate lost of which nothing bad is known."""
     row, pace = rows.get(one.name), one.pace
+    met = [other for other in ledger.candidates.values() if other.pace and _is_met(other)]
+    fastest = max(met, key=lambda other: racing.worth(other, optimize), default=None)
     if pace is None or (best is None and row is None):
         ledger.bury(one.name, "budget", before="was raced" if pace is None else "answered every example")
     elif best is None or best not in rows:
@@ -83,9 +88,22 @@ def _last_word(ledger: Ledger, one: Candidate, rows: dict[str, Any], best: str |
         both = (row, rows[best]) if row else (None, None)  # measured in one block, or else in heats
         mine, theirs = (_measures(*each) for each in ((pace, both[0]), (winner, both[1])))
         if one.accuracy is None and racing.worth(one, optimize) > racing.worth(ledger.candidates[best], optimize):
-            ledger.bury(one.name, "budget", before="answered every example")
+            _unanswered(ledger, one, fastest, optimize)
             return
         ledger.bury(one.name, *BEATEN[optimize], mine=mine[optimize], best=theirs[optimize], than=best)
+
+
+def _unanswered(ledger: Ledger, one: Candidate, fastest: Candidate | None, optimize: str) -> None:
+    """Better than the winner in the race, and never asked: another that met the bar was better, or time was up."""
+    if fastest and fastest.pace and one.pace and racing.worth(one, optimize) <= racing.worth(fastest, optimize):
+        mine, theirs = (_measures(each, None)[optimize] for each in (one.pace, fastest.pace))
+        ledger.bury(one.name, *BEATEN[optimize], mine=mine, best=theirs, than=fastest.name)
+    else:
+        ledger.bury(one.name, "budget", before="answered every example")
+
+
+def _is_met(one: Candidate) -> bool:
+    return one.accuracy is not None and one.accuracy["constraint"] == "met"
 
 
 BEATEN = {"latency": ("too_slow",), "throughput": ("less_throughput",), "size": ("larger",)}

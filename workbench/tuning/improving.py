@@ -55,9 +55,8 @@ def repair(trying: Trying, one: Candidate) -> None:
         for other in trying.ledger.alive:
             if other.origin.get("of") == one.name and other.origin.get("kept", 0) > count:
                 trying.ledger.bury(other.name, "keeps_more", kept=other.origin["kept"], enough=count)
-        best = [found for found in trying.met()[:1] if found.name != repaired.name]
         if repaired.pace is None:
-            trying.race([repaired, *best])
+            trying.race([repaired], trying.ledger.candidates[one.name])
 
 
 def ranked(trying: Trying, name: str) -> list[str]:
@@ -145,7 +144,7 @@ def _race_changes(trying: Trying, one: Candidate, documents: dict[str, dict[str,
     added = [trying.ledger.add(Candidate(name, racers[name], origin=_origin(one, name))) for name in planned]
     waiting = [each for each in added if not each.dead and each.pace is None and trying.build(each, each.racer)]
     if waiting:
-        trying.race([*waiting, *trying.met()[:1]])
+        trying.race(waiting, next(iter(trying.met()), one if one.pace else None))
     for name in sorted(planned, key=lambda name: -_pace(trying, name)):
         known, best = trying.ledger.candidates[name], trying.met()
         better = not best or trying.worth(known) > trying.worth(best[0]) if known.pace else False

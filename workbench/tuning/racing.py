@@ -34,12 +34,17 @@ def heats(candidates: Sequence[Candidate], sizes: Mapping[str, int]) -> Iterator
         yield heat
 
 
-def race(here: Here, ledger: Ledger, candidates: Sequence[Candidate], least: float | None, points: bool) -> None:
+def race(
+    here: Here, ledger: Ledger, candidates: Sequence[Candidate], least: float | None, points: bool,
+    anchor: Candidate | None = None,
+) -> None:  # fmt: skip
     """Measure these against the baseline; each gets its pace, or is buried. `points`: batches beside the headline,
-    too. Raises WorkbenchError when the baseline cannot be measured."""
+    too. `anchor`: who has a pace already and is measured beside them once more. Its own pace stays, and theirs is that
+    ratio to it which this race has seen: so all paces are of one scale, however the machine was loaded. Raises
+    WorkbenchError when the baseline cannot be measured."""
     for one in candidates:
         ledger.note(one.name, state="races")
-    racers = [one.racer for one in candidates]
+    racers = [one.racer for one in (*candidates, *([anchor] if anchor else []))]
     kept = here.folder / f"race-{sha256_of(sorted(racers))[:12]}.json"
     result = here.interleaved(
         racers, kept, f"Race {len(racers)} candidates", rows="", race={"keep": KEEP, "least": least},
@@ -47,8 +52,14 @@ def race(here: Here, ledger: Ledger, candidates: Sequence[Candidate], least: flo
     )  # fmt: skip
     base = result["variants"][here.plan.baseline.name]["points"][0]
     noise = evidence.aa_interval(base, result["again"][0])
+    paces = {one.name: _pace(result["variants"][one.racer], base, result["again"][0], noise)
+             for one in (*candidates, *([anchor] if anchor else []))}  # fmt: skip
     for one in candidates:
-        _judge(ledger, one, result["variants"][one.racer], base, result["again"][0], noise)
+        if error := result["variants"][one.racer]["error"]:
+            ledger.bury(one.name, "unmeasured", reason=" ".join(part for part in error.values() if part))
+        else:
+            known = _anchored(paces[one.name], anchor.pace, paces[anchor.name]) if anchor else paces[one.name]
+            ledger.note(one.name, pace=known, state="alive")
 
 
 def _measure(settings: dict[str, Any], budget: float, points: bool) -> dict[str, Any]:
@@ -58,20 +69,32 @@ def _measure(settings: dict[str, Any], budget: float, points: bool) -> dict[str,
     return settings | changes | ({} if points else {"batches": [1], "sequence_lengths": []})
 
 
-def _judge(ledger: Ledger, one: Candidate, seen: dict[str, Any], base: Any, again: Any, noise: Interval | None) -> None:
+def _pace(seen: dict[str, Any], base: Any, again: Any, noise: Interval | None) -> dict[str, Any]:
     if seen["error"]:
-        error = seen["error"]
-        ledger.bury(one.name, "unmeasured", reason=" ".join(part for part in error.values() if part))
-        return
+        return {}
     ready = seen["ready"]
     ratio = evidence.ratio_interval(base, seen["points"][0], again)
-    pace = {
+    return {
         "speedup": ratio.estimate if ratio else None, "ci95": [ratio.lo, ratio.hi] if ratio else None,
         "verdict": evidence.speed_verdict(ratio, noise), "rounds": len(seen["points"][0]),
         "throughput": throughput(outcome.points_of(ready, seen["points"])),
         "size_mb": ready["size"] / 1e6, "peak_rss_mb": ready["peak_rss"] / 1e6,
     }  # fmt: skip
-    ledger.note(one.name, pace=pace, state="alive")
+
+
+def _anchored(pace: dict[str, Any], known: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """A pace on the scale of the anchor's `known` one, which is `now` in the same race."""
+
+    def factor(name: str) -> float:
+        before, here = (known or {}).get(name), now.get(name)
+        return before / here if before and here else 1.0
+
+    faster, more = factor("speedup"), factor("throughput")
+    return pace | {
+        "speedup": pace["speedup"] and faster * pace["speedup"],
+        "ci95": pace["ci95"] and [faster * side for side in pace["ci95"]],
+        "throughput": pace["throughput"] and more * pace["throughput"],
+    }
 
 
 def worth(candidate: Candidate, optimize: str) -> float:

@@ -85,7 +85,8 @@ def values(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
 def speeds(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
     """Changes that may change the speed: {name: recipe}."""
     found = dict(_changed(variant, "speed", optimize))
-    if (half := machine.auto_threads() // 2) and variant.threads != half:
+    half = machine.auto_threads() // 2
+    if half and variant.threads != half and optimize != "size":
         target = variant.recipe["spec"]["target"] | {"threads": half}
         found[f"{variant.name}+{half}-threads"] = _with_target(variant.recipe, target)
     return found

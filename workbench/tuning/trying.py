@@ -85,12 +85,12 @@ class Trying:
         else:
             self.ledger.bury(one.name, "failed", stage=broken.stage, reason=broken.reason)
 
-    def race(self, candidates: Sequence[Candidate]) -> None:
-        """Those whose racers are built."""
+    def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
+        """Those whose racers are built, beside an `anchor` whose pace is known."""
         sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
         points = self.goal.optimize == "throughput"
         for heat in racing.heats(candidates, sizes):
-            racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points)
+            racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points, anchor)
             for one in heat:
                 self.weigh(self.ledger.candidates[one.name])
 
