@@ -3,7 +3,8 @@ And a bar that nothing meets.
 
     python -m benchmarks.tune.starter [HOME]
 
-HOME, an empty folder, is kept; without one all is done in a temporary one. Run it on a machine that does nothing else. Writes docs/results/tune.md.
+HOME, an empty folder, is kept; without one all is done in a temporary one. Run it on a machine that does nothing else.
+Writes docs/results/tune.md.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from benchmarks.tune.searching import RESULTS, change, counted, row, searched, s
 
 MODEL = "starter:sentiment"
 WANTED = 2.3
-
-
 BUDGET = "10m"
 NOTHING = ("--max-drop", "0", "--min-speedup", "50", "--budget", "3m", "-r", "onnx-fp32", "-r", "onnx-int8-dynamic")
 MADE = "\nMade by `python -m benchmarks.tune.starter`.\n"
