@@ -25,7 +25,7 @@ from workbench.store import Store
 from workbench.tuning import improving, reasons
 from workbench.tuning.ledger import Candidate, Ledger
 
-WIDE = 0.3  # 120 rows can tell no small drop
+WIDE = 0.1  # 120 rows can tell no small drop; the bad one loses about as much
 
 
 def words(small: Small, *more: str) -> list[str]:
