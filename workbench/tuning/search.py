@@ -41,6 +41,7 @@ def inputs(trying: Trying) -> None:
         raise WorkbenchError(broken.what, broken.why, broken.fix)
     if broken := trying.here.do(trying.plan.baseline.artifact):
         raise WorkbenchError("The baseline could not be built.", broken.what, broken.fix)
+    trying.begin_baseline()
 
 
 def begin(trying: Trying) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from workbench.tuning import account, answering, racing, sequential
 from workbench.tuning.ledger import Candidate, Ledger
 
 FEWEST_SECONDS = 20.0  # that one piece of work may take, however little is left
+BUILDING = 0.12  # of the budget, that one step of a build may take: one slow export must not cost the others their turn
 
 
 class Trying:
@@ -31,6 +34,9 @@ class Trying:
         self.goal: Goal = outcome.goal_of(plan)
         self.bounds = account.bounds_of(self.goal)
         self.until: float | None = None
+        self._searcher, self._answering = threading.get_ident(), ThreadPoolExecutor(max_workers=1)
+        self._answered: Future[Failed | None] | None = None
+        self._builds = False
         self.base: Predictions | None = None
         self.trial: sequential.Trial | None = None
 
@@ -47,8 +53,12 @@ class Trying:
         self.ledger.enter(phase)
 
     def _patience(self) -> float:
-        """Seconds that one piece of work may take now."""
-        return Limits.seconds if self.until is None else max(FEWEST_SECONDS, self.ledger.left_until(self.until))
+        """Seconds that one piece of work may take now. The baseline's answers, which are given beside, have all there
+        is: nothing goes on without them."""
+        if self.until is None or threading.get_ident() != self._searcher:
+            return Limits.seconds
+        most = BUILDING * self.ledger.budget_s if self._builds else self.ledger.left_until(self.until)
+        return max(FEWEST_SECONDS, min(most, self.ledger.left_until(self.until)))
 
     # ---- the plan
 
@@ -70,7 +80,10 @@ class Trying:
         """Make a variant of a candidate; who fails, or is too large, is buried."""
         self.ledger.note(one.name, state="builds")
         artifact = self.variant(name).artifact
-        if broken := self.here.do(artifact):
+        self._builds = True
+        broken = self.here.do(artifact)
+        self._builds = False
+        if broken:
             self._bury_broken(one, broken)
             return False
         size = self.here.bytes_of(artifact) / 1e6
@@ -86,7 +99,9 @@ class Trying:
             self.ledger.bury(one.name, "failed", stage=broken.stage, reason=broken.reason)
 
     def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
-        """Those whose racers are built, beside an `anchor` whose pace is known."""
+        """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile."""
+        if self._answered:
+            self._answered.result()
         sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
         points = self.goal.optimize == "throughput"
         for heat in racing.heats(candidates, sizes):
@@ -111,9 +126,14 @@ class Trying:
 
     # ---- accuracy
 
+    def begin_baseline(self) -> None:
+        """Let it answer while candidates are built, which are not timed."""
+        self._answered = self._answering.submit(self.here.do, f"predict-{self.plan.baseline.name}")
+
     def answer_baseline(self) -> None:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
-        if broken := self.here.do(f"predict-{self.plan.baseline.name}"):
+        assert self._answered is not None
+        if broken := self._answered.result():
             raise WorkbenchError("The baseline could not answer.", broken.what, broken.fix)
         self.base = outcome.predictions(self.plan, self.store, self.plan.baseline)
         assert self.base is not None
