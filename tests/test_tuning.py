@@ -35,15 +35,16 @@ def words(small: Small, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tuned(small: Small, warm_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`workbench tune` for the smallest model of two recipes, the smaller of which calibrates badly: (what it said,
-    folder). Sizes are the same on every machine, so the search takes the same way on each."""
+    """`workbench tune` for the smallest model, from a recipe that calibrates badly on: (what it said, folder). Sizes are
+    the same on every machine, so the search takes the same way on each."""
     import shutil
 
     folder = tmp_path_factory.mktemp("tuned")
     shutil.copytree(warm_run[0], folder / "home")
     bad = make.make_recipe(folder, "onnx-int8-static", "clipped", {"calibration": "percentile", "percentile": 51.0})
-    more = ["-r", str(bad), "--calibration", str(make.make_rows(folder / "calibration.csv", 64, seed=9)), "--json"]
-    said = words(small, "--optimize", "size", *more)
+    calibration = make.make_rows(folder / "calibration.csv", 64, seed=9)
+    said = [str(small.model), "--data", str(small.rows), "--calibration", str(calibration), "-r", str(bad),
+            "--baseline", str(small.recipes[0]), "--max-drop", str(WIDE), "--optimize", "size", "--json"]  # fmt: skip
     done = command("tune", *said, cwd=folder, WORKBENCH_HOME=str(folder / "home"))
     return done, folder
 
@@ -71,14 +72,14 @@ def test_a_search_ends_with_a_report_a_winner_and_a_reason_for_every_other(tuned
     check(report)
     search = report["search"]
     told = {one["name"]: one for one in search["tried"]}
-    assert {"onnx-fp32", "clipped"} <= set(told)
+    assert "clipped" in told and search["best_so_far"] == report["best"]
     assert report["best"] == search["winner"] and told[report["best"]]["state"] == "best"
     assert all(one["reason"] for name, one in told.items() if name != report["best"])
     assert search["candidates"] == len(told) and search["budget_s"] == 600 and 0 < search["spent_s"] < 600
     rows = {row["name"]: row for row in report["rows"]}
     assert rows[report["best"]]["status"] == "ok" and rows[report["best"]]["accuracy"]["constraint"] == "met"
     assert all(row["reason"] for row in rows.values() if row["status"] != "ok")
-    assert search["runner_up"] in rows and set(told) <= set(rows)
+    assert search["runner_up"] in {None, *rows} and set(told) <= set(rows)
     assert search["test"]["kind"] == "net" and 0 < search["test"]["wrong_kill_any"] < 1
 
 
