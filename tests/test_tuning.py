@@ -35,7 +35,7 @@ def words(small: Small, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def tuned(small: Small, warm_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`workbench tune` for the smallest model, from a recipe that calibrates badly on: (what it said, folder). Sizes are
+    """`workbench tune` for the smallest model, from a recipe that calibrates badly: (what it said, folder). Sizes are
     the same on every machine, so the search takes the same way on each."""
     import shutil
 
