@@ -18,12 +18,15 @@ from workbench.event import (
     Measured,
     Planned,
     Progress,
+    Searching,
     Started,
+    Tried,
     from_dict,
     to_dict,
 )
 from workbench.faces import live
 from workbench.faces.board import Board, Item, board_of
+from workbench.faces.web.parts import stepper
 from workbench.store import Store
 
 ITEMS = {"export": Item("export", "Build: export", ("a", "b")), "quantize": Item("quantize", "Build: quantize", ("b",))}
@@ -102,3 +105,23 @@ def test_a_line_says_how_far_a_piece_is_and_how_it_ended() -> None:
     assert said(state="done", seconds=1.26) == "✓ Build: a: 1.3 s" and said(state="reused") == "↻ Build: a: reused"
     assert said(state="failed", reason="It broke.") == "✕ Build: a: It broke."
     assert live.clock(65) == "1:05"
+
+
+def test_a_search_shows_what_is_left_of_its_budget_and_how_each_candidate_stands() -> None:
+    said = [
+        Searching(phase="race", left_s=300.0, at=100.0), Tried(name="a", state="waits", at=101.0),
+        Tried(name="b", state="waits", at=101.0),
+        Tried(name="a", state="alive", speedup=2.0, ci95=[1.9, 2.1], at=110.0),
+        Tried(name="b", state="alive", speedup=3.0, ci95=[2.9, 3.1], at=112.0),
+        Tried(name="b", state="dead", reason="It drops.", speedup=3.0, examples=64, at=130.0),
+        Started(work="predict-a", title="Answer every example: a", at=130.0),
+    ]  # fmt: skip
+    board = Board()
+    for event in said:
+        board = board.after(event)
+    assert board.remaining == 270.0 and board.phase is not None and board.phase.phase == "race"
+    assert board.best is not None and board.best.name == "a"
+    assert board.candidates["b"].reason == "It drops." and board.current is not None
+    drawn = stepper.stepper(board, ()) + stepper.facts(board, 130.0)
+    assert drawn.index("2.00x (1.90") < drawn.index("It drops.") and "1 alive" in drawn and "of 2 so far" in drawn
+    assert [from_dict(to_dict(event)) for event in said] == said

@@ -18,7 +18,7 @@ import yaml
 from tests import small as make
 from tests.conftest import Small, command
 from tests.hub_server import HubServer
-from workbench.faces.terminal import exit_code
+from workbench.faces.terminal_ending import exit_code
 from workbench.recipe import load
 from workbench.report.document import check
 

@@ -10,12 +10,13 @@ The report contains recipes that can be run again.
 from typing import Any
 
 from workbench.errors import RequestError, WorkbenchError
-from workbench.faces.script import compare, load, pipeline, verify
+from workbench.faces.script import compare, load, pipeline, sensitivity, tune, verify
 from workbench.faces.script import open_run as open
 from workbench.version import VERSION as __version__
 
 __all__ = [
-    "Picker", "RequestError", "WorkbenchError", "__version__", "compare", "load", "open", "pipeline", "verify",
+    "Picker", "RequestError", "WorkbenchError", "__version__", "compare", "load", "open", "pipeline",
+    "sensitivity", "tune", "verify",
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""The one door: plan, submit, follow, cancel, compare, verify, load, push. Faces use nothing below it but events."""
+"""The one door: plan, submit, follow, cancel, compare, tune, verify, load, push. Faces use nothing below but events."""
 
 from __future__ import annotations
 
 import functools
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -38,15 +39,17 @@ from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
-from workbench.store import COMPARE, RunRecord, Store, write_whole
+from workbench.store import RunRecord, Store, write_whole
 from workbench.tasks.one_call import FEWEST_ROWS as FEWEST_ROWS
 from workbench.verification import Tell, Verification
 from workbench.verification_run import Verifying
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
+    from workbench.tuning import Sensitivity
 
 ALL = "all"
+FEWEST_BUDGET_S = 10.0
 STARTER = "starter:sentiment"
 LOG_SHOWN = 4000  # characters of one log
 STARTER_N = 3000  # of its 5,000 rows: they see a drop of 0.5 pp, and the first try stays within minutes
@@ -92,6 +95,59 @@ def request(
         max_drop=max_drop,
         target=target, n=n, quick=quick, fresh=fresh,
     )  # fmt: skip
+
+
+def tune_request(
+    model: str,
+    recipes: Sequence[str | Path | Recipe] = (),
+    *,
+    max_drop: float | None = None,
+    relative: bool = False,
+    min_speedup: float | None = None,
+    max_size: float | None = None,
+    max_memory: float | None = None,
+    optimize: str = "latency",
+    budget: str | float = "10m",
+    **asked: Any,
+) -> Request:
+    """A search for the recipe that is best in `optimize` (latency, throughput or size) and keeps every bound, in
+    `budget` of wall time ("10m", or seconds). `max_drop` is 0.01 unless said, `relative` to the baseline's value if
+    so; `max_size` and `max_memory` are MB (10^6 bytes). `recipes`: where the search begins; none: the whole shelf.
+    The other keywords as `request`. Raises RequestError."""
+    drop = 0.01 if max_drop is None else max_drop
+    _check_max_drop(drop)
+    bounds = {"min_speedup": min_speedup, "max_size_mb": max_size, "max_memory_mb": max_memory}
+    for name, value in bounds.items():
+        if value is not None and value <= 0:
+            flag = name.removesuffix("_mb").replace("_", "-")
+            raise RequestError(f"--{flag} {value:g} can't be met.", "", "Say a number above 0.")
+    if optimize not in ("latency", "throughput", "size"):
+        raise RequestError(f"Nothing optimizes {optimize!r}.", "", "Say latency, throughput or size.")
+    bar = {"max_drop": drop, **({"kind": "relative"} if relative else {})}
+    kept = [bar, *({name: value} for name, value in bounds.items() if value is not None)]
+    goal = {"optimize": optimize, "constraints": kept}
+    made = request(model, recipes or [ALL], max_drop=drop, **asked)
+    return replace(
+        made, recipes=tuple(planning.with_goal(one, goal) for one in made.recipes),
+        baseline=planning.with_goal(made.baseline, goal), verb="tune", budget_s=seconds_of(budget),
+    )  # fmt: skip
+
+
+def seconds_of(budget: str | float) -> float:
+    """ "90s", "10m", "1h30m" or seconds. Raises RequestError for anything else, and below FEWEST_BUDGET_S."""
+    if isinstance(budget, str):
+        found = re.fullmatch(
+            r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?", budget.strip().lower()
+        )
+        if not budget.strip() or not found:
+            raise RequestError(f"--budget {budget} is no time.", "It needs a unit.", "Say 90s, 10m or 1h30m.")
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        budget = 3600 * hours + 60 * minutes + seconds
+    if budget < FEWEST_BUDGET_S:
+        raise RequestError(
+            f"A budget of {budget:g} s is too short.", "One export alone may take longer.", "Say a minute or more."
+        )
+    return float(budget)
 
 
 def request_of(
@@ -188,6 +244,24 @@ def verification_of(run: str, store: Store | None = None) -> Verifying:
     Raises RequestError for a run of another kind."""
     store = store or Store()
     return verification_run.known(store.run(run), store)
+
+
+def sensitivity(
+    model: str,
+    recipe: str | Path | Recipe,
+    *,
+    tell: Callable[[Event], None] | None = None,
+    store: Store | None = None,
+    **asked: Any,
+) -> Sensitivity:
+    """Build a recipe and rank the operators that it quantizes by what each costs. Keywords as `request`. `tell` gets
+    every event. Raises RequestError for a recipe none of whose steps can tell, WorkbenchError when building fails."""
+    from workbench import tuning  # statistics are heavy to import
+
+    store = store or Store()
+    made = plan(request(model, [recipe], baseline=recipe, **asked), store)
+    with store.aside() as folder:
+        return tuning.sensitivity(made, store, folder, tell or (lambda _: None))
 
 
 def load(
@@ -340,7 +414,7 @@ def record(run: str, store: Store | None = None) -> RunRecord:
 
 def title(record: RunRecord, store: Store | None = None) -> str:
     """What a run is about; of a verification that is done also what it came to, since its status says only that."""
-    came_to = "" if record.kind == COMPARE else verification_run.outcome(record, store or Store())
+    came_to = "" if record.compares else verification_run.outcome(record, store or Store())
     return f"{record.title}: {came_to}" if came_to else record.title
 
 
@@ -361,7 +435,7 @@ def report(run: str, store: Store | None = None) -> tuple[dict[str, Any], dict[s
     run of another kind."""
     store = store or Store()
     record = store.run(run)
-    if record.kind != COMPARE:
+    if not record.compares:
         what = f"Run {record.id} compares nothing: it is a verification."
         raise RequestError(what, record.title, f"`workbench show {record.id}` lists its levels.")
     folder = store.run_folder(record.id)

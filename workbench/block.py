@@ -14,7 +14,7 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ Turn = dict[str, Any]
 
 def run(request: dict[str, Any], log: Path, on_progress: Progress) -> dict[str, Any]:
     """Measure. `request`: {task, variants: [{name, folder, backend, device, options, bytes}], baseline, inputs, rows,
-    model, examples, threads, cores, seed, measure}.
+    model, examples, threads, cores, seed, measure}. A `race` {"keep": n, "least": ratio | None} sends variants away
+    that are surely slower than n others, or surely below the least speed-up; `turn_s`: seconds that loading may take.
 
     Returns {"variants": {name: {"ready": {…}, "points": [[[seconds]]] by point and round, "error"}},
     "again": the baseline's second visits by point and round, "processing": [[seconds]] of the headline's rounds,
@@ -58,7 +59,7 @@ class _Block:
         self.settings = request["measure"]
         self.random = random.Random(request["seed"])
         self.order = self.random.sample(range(request["examples"]), min(request["examples"], 640))
-        self.parked = _fits(request["variants"])
+        self.parked = fits([variant["bytes"] for variant in request["variants"]])
         self.seats: dict[str, _Seat] = {}
         self.variants: dict[str, dict[str, Any]] = {}
         self.again: list[list[list[float]]] = []
@@ -105,7 +106,8 @@ class _Block:
                "sequences": settings["sequence_lengths"],
                "warmup_calls": settings["warmup"], "calls": settings["calls_per_round"]}  # fmt: skip
         job |= {key: request[key] for key in ("task", "inputs", "rows", "model", "threads")}
-        limits = Limits(timed=True, seconds=TURN_LIMIT, memory_bytes=request.get("memory"), threads=request["threads"],
+        patience = request.get("turn_s", TURN_LIMIT)
+        limits = Limits(timed=True, seconds=patience, memory_bytes=request.get("memory"), threads=request["threads"],
                         cores=tuple(request["cores"]))  # fmt: skip
         return _Seat(function, job, limits, self.log / f"measure-{name}.log", self.parked)
 
@@ -134,6 +136,7 @@ class _Block:
             self._round(HEADLINE, number, settings["calls_per_round"])
             spent = time.monotonic() - begin
             if number + 1 >= settings["rounds"]["min"] and (number + 1) % LOOK_EVERY == 0:
+                self._send_away()
                 self.half_width = self._widest()
                 if self.half_width <= settings["target_half_width"]:
                     self.stopped = "half_width"
@@ -145,6 +148,17 @@ class _Block:
             self.say(spent, self.cap, shown)
         self.watch.close()
         self.half_width = self._widest()
+
+    def _send_away(self) -> None:
+        """Who cannot win a race any more costs the others no time; what was seen of them stays."""
+        if not (race := self.request.get("race")):
+            return
+        base = self.variants[self.baseline]["points"][HEADLINE]
+        ratios = {name: evidence.ratio_interval(base, self.variants[name]["points"][HEADLINE], self.again[HEADLINE])
+                  for name in self.seats if name in self.variants and name != self.baseline}  # fmt: skip
+        for name in evidence.hopeless(ratios, race["keep"], race["least"]):
+            self.variants[name]["left"] = len(self.rounds)
+            self.seats.pop(name).close()
 
     def others(self) -> None:
         """The other points: few rounds each, within a third of the headline's time in all."""
@@ -292,7 +306,7 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _fits(variants: list[dict[str, Any]]) -> bool:
-    """Whether all variants can be loaded at once; a loaded model takes about twice its file."""
-    needed = sum(2 * variant["bytes"] + OVERHEAD for variant in variants)
+def fits(sizes: Iterable[int]) -> bool:
+    """Whether models of so many bytes can be loaded at once; a loaded model takes about twice its file."""
+    needed = sum(2 * size + OVERHEAD for size in sizes)
     return bool(needed < PARKED_SHARE * machine.memory_limit())

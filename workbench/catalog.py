@@ -124,13 +124,15 @@ def devices(job: dict[str, Any], channel: Any) -> dict[str, Any]:
 
 def options(plugin: Plugin) -> list[dict[str, Any]]:
     """Every option of a plug-in, for the lists, the manual and the form: {"name", "type" in words, "default",
-    "description", "search": the values worth searching}."""
+    "description", "search": the values worth searching, "changes": "speed" or "values" alone, "pays_for": what it is
+    worth it for, "" for anything}."""
     schema = plugin.Options.model_json_schema()
     kinds = schema.get("$defs", {})
     plain = plugin.Options.model_construct().model_dump(mode="json", warnings=False)
     return [
         {"name": name, "type": _type(said, kinds), "default": plain.get(name),
-         "description": said.get("description", ""), "search": said.get("search", [])}
+         "description": said.get("description", ""), "search": said.get("search", []),
+         "changes": said.get("changes", "speed"), "pays_for": said.get("pays_for", "")}
         for name, said in schema.get("properties", {}).items()
     ]  # fmt: skip
 

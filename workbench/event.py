@@ -72,6 +72,27 @@ class Measured(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tried(Event):
+    """What a search knows of one candidate now. `state`: waits, builds, races, answers, alive, best, dead, and then
+    `reason` says why. `examples`: how many it has answered."""
+
+    name: str
+    state: str
+    reason: str = ""
+    speedup: float | None = None
+    ci95: list[float] | None = None
+    examples: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searching(Event):
+    """A search begins with something else; `left_s`: wall seconds left of its budget."""
+
+    phase: str
+    left_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failed(Event):
     """One piece of work failed, for the reason a person reads; `log` names the file with the rest."""
 
@@ -96,7 +117,8 @@ class Finished(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Planned, Started, Progress, Made, Measured, Checked, Failed, Finished)
+    kind.__name__.lower(): kind
+    for kind in (Planned, Started, Progress, Made, Measured, Checked, Tried, Searching, Failed, Finished)
 }
 
 

@@ -145,6 +145,15 @@ def speed_verdict(ratio: Interval | None, aa: Interval | None) -> str:
     return "slower" if ratio.hi < 1 - aa.half_width else "no_clear_difference"
 
 
+def hopeless(ratios: Mapping[str, Interval | None], keep: int, least: float | None = None) -> list[str]:
+    """Who is surely slower than `keep` of the others, or surely below the speed-up `least`, by intervals of the
+    speed-up against one baseline. Who has no interval yet stays."""
+    known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    floors = sorted((ratio.lo for ratio in known.values()), reverse=True)
+    bar = max(floors[keep - 1] if len(floors) > keep else 0.0, least or 0.0)
+    return [name for name, ratio in known.items() if ratio.hi < bar]
+
+
 def widened(interval: Sequence[float], resolution: Sequence[float] | None) -> tuple[float, float]:
     """An interval of a speed-up, wider by the A/A interval of its run."""
     lo, hi = resolution or (1.0, 1.0)

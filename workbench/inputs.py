@@ -50,12 +50,17 @@ def load_cards(folder: Path) -> list[dict[str, Any]]:
 
 def some(prepared: Prepared, count: int) -> Prepared:
     """The first `count` examples."""
+    return chosen(prepared, range(min(count, len(prepared))))
+
+
+def chosen(prepared: Prepared, indices: Sequence[int]) -> Prepared:
+    """These examples, in this order."""
     return Prepared(
-        tensors={name: examples[:count] for name, examples in prepared.tensors.items()},
+        tensors={name: [examples[i] for i in indices] for name, examples in prepared.tensors.items()},
         padding=prepared.padding,
-        labels=None if prepared.labels is None else prepared.labels[:count],
-        ids=prepared.ids[:count],
-        cards=prepared.cards[:count],
+        labels=None if prepared.labels is None else [prepared.labels[i] for i in indices],
+        ids=[prepared.ids[i] for i in indices],
+        cards=[prepared.cards[i] for i in indices],
         facts=prepared.facts,
         shared=prepared.shared,
     )

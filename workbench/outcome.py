@@ -19,6 +19,7 @@ from workbench.errors import WorkbenchError
 from workbench.event import Failed
 from workbench.planning import Make, Plan, Variant, drawn
 from workbench.recipe import Recipe
+from workbench.recipe_proof import Search
 from workbench.store import Store, write_whole
 from workbench.version import VERSION
 
@@ -36,14 +37,14 @@ class Results:
     speed: dict[str, Any]
 
 
-def write(plan: Plan, results: Results, store: Store, folder: Path) -> None:
-    """Compare, and write every document whole."""
+def write(plan: Plan, results: Results, store: Store, folder: Path, search: dict[str, Any] | None = None) -> None:
+    """Compare, and write every document whole. `search`: of a tuning, what was tried."""
     write_whole(folder / "results.json", json.dumps(_kept(results), allow_nan=False))
-    compared = compared_rows(plan, results, store)
+    compared = compared_rows(plan, results, store, search)
     texts = {}
     for variant in plan.variants:
         if compared.row(variant.name).status == "ok":
-            made = recipe_of(plan, results, store, variant, compared.row(variant.name).data)
+            made = recipe_of(plan, results, store, variant, compared.row(variant.name).data, search)
             texts[variant.name] = made.to_yaml()
             made.save(folder / "recipes" / f"{variant.name}.yaml")
     write_whole(folder / "report.json", catalog.renderer("json").render(compared.report, {}))
@@ -66,7 +67,9 @@ def again(report: dict[str, Any], plan: Plan, store: Store, folder: Path) -> com
 # ---- comparison ---------------------------------------------------------------------------------
 
 
-def compared_rows(plan: Plan, results: Results, store: Store) -> comparison.Comparison:
+def compared_rows(
+    plan: Plan, results: Results, store: Store, search: dict[str, Any] | None = None
+) -> comparison.Comparison:
     """The comparison of a finished run, from its stored pieces."""
     stored = store.find(plan.piece("inputs").key)
     return comparison.compare(comparison.Inputs(
@@ -78,10 +81,11 @@ def compared_rows(plan: Plan, results: Results, store: Store) -> comparison.Comp
         calibration=dict(plan.data["calibration"] or {}),
         machine=_machine(plan, results),
         target=plan.baseline.recipe["spec"]["target"]["machine"],
-        goal=_goal(plan),
+        goal=goal_of(plan),
         quick=plan.request.quick,
         measuring=_measuring(results),
         warnings=plan.warnings,
+        search=search,
         cards=inputs.load_cards(stored.path) if stored else (),
         classes=results.facts.get("inputs", {}).get("classes", ()),
     ))  # fmt: skip
@@ -110,8 +114,8 @@ def _finished(plan: Plan, results: Results, store: Store, variant: Variant, meas
         name=variant.name,
         recipe_path=f"recipes/{variant.name}.yaml",
         backend=variant.backend,
-        points=_points(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
-        again=_points(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
+        points=points_of(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
+        again=points_of(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
         predictions=predictions(plan, store, variant),
         size_bytes=ready["size"],
         peak_rss_bytes=ready["peak_rss"],
@@ -138,7 +142,7 @@ def _read_bytes(size: float, facts: dict[str, Any]) -> float | None:
     return float(read)
 
 
-def _points(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
+def points_of(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
     return [
         PointSamples(
             said["name"],
@@ -171,7 +175,7 @@ def accuracy_of(plan: Plan, store: Store, variant: Variant) -> dict[str, Any]:
     base, mine = (predictions(plan, store, one) for one in (plan.baseline, variant))
     if base is None or mine is None:
         raise WorkbenchError("The answers are gone.", "They were removed from the store meanwhile.", "Try again.")
-    return comparison.accuracy_of(base, mine, _goal(plan))
+    return comparison.accuracy_of(base, mine, goal_of(plan))
 
 
 def predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | None:
@@ -188,7 +192,7 @@ def predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | Non
 
 
 def _gaps(plan: Plan) -> list[VariantResult]:
-    return [VariantResult(gap.recipe, status="skipped", reason=gap.reason) for gap in plan.gaps]
+    return [VariantResult(gap.recipe, status=gap.status, reason=gap.reason) for gap in plan.gaps]
 
 
 def _model(plan: Plan, results: Results) -> dict[str, Any]:
@@ -212,12 +216,13 @@ def _machine(plan: Plan, results: Results) -> dict[str, Any]:
             "threads": machine.auto_threads()}  # fmt: skip
 
 
-def _goal(plan: Plan) -> comparison.Goal:
+def goal_of(plan: Plan) -> comparison.Goal:
     goal = plan.variants[-1].recipe["spec"].get("goal", {})
     bound: dict[str, Any] = next((one for one in goal.get("constraints", ()) if one.get("max_drop") is not None), {})
     return comparison.Goal(
         max_drop=bound.get("max_drop", 0.01), kind=bound.get("kind", "absolute"),
         confidence=bound.get("confidence", 0.95), optimize=goal.get("optimize", "latency"),
+        constraints=tuple(goal.get("constraints", ())),
     )  # fmt: skip
 
 
@@ -275,14 +280,29 @@ def _command(plan: Plan) -> str:
     parts += [f"-r {one['name']}" for one in request.recipes] if request.named else []
     parts += [f"--data {plan.data['evaluation']['source']}"] if request.data else []
     parts += [f"--n {request.n}"] if request.n else []
+    parts += _searching(plan) if request.budget_s else []
     return " ".join(parts + (["--quick"] if request.quick else []))
+
+
+def _searching(plan: Plan) -> list[str]:
+    """Goal and budget of a search as flags."""
+    goal = goal_of(plan)
+    flags = {"max_drop": "--max-drop", "min_speedup": "--min-speedup", "max_size_mb": "--max-size",
+             "max_memory_mb": "--max-memory"}  # fmt: skip
+    said = [f"{flag} {one[name]:g}" for one in goal.constraints for name, flag in flags.items()
+            if one.get(name) is not None]  # fmt: skip
+    said += ["--relative"] if goal.kind == "relative" else []
+    said += [f"--optimize {goal.optimize}"] if goal.optimize != "latency" else []
+    return [*said, f"--budget {plan.request.budget_s:g}s"]
 
 
 # ---- a recipe file ------------------------------------------------------------------------------
 
 
-def recipe_of(plan: Plan, results: Results, store: Store, variant: Variant, row: Any) -> Recipe:
-    """The row's recipe with everything resolved (`lock`) and measured (`expect`)."""
+def recipe_of(
+    plan: Plan, results: Results, store: Store, variant: Variant, row: Any, search: dict[str, Any] | None = None
+) -> Recipe:
+    """The row's recipe with everything resolved (`lock`) and measured (`expect`); `search`: what found it."""
     asked = recipes.from_dict(variant.recipe)
     document = {
         "schema": recipes.SCHEMA, "name": asked.name, "summary": asked.summary,
@@ -290,7 +310,7 @@ def recipe_of(plan: Plan, results: Results, store: Store, variant: Variant, row:
     }  # fmt: skip
     spec_sha256 = recipes.from_dict(document).spec_sha256()
     document |= {
-        "lock": _lock(plan, results, store, variant, spec_sha256),
+        "lock": _lock(plan, results, store, variant, spec_sha256) | _locked_search(search),
         "expect": _expect(plan, results, store, variant, row),
     }
     return recipes.from_dict(document).sealed()
@@ -350,6 +370,10 @@ def _lock(plan: Plan, results: Results, store: Store, variant: Variant, spec_sha
         "runtime": {"device": variant.device, "threads": variant.threads,
                     "details": results.speed["variants"][variant.name]["ready"]["facts"]},
     }  # fmt: skip
+
+
+def _locked_search(search: dict[str, Any] | None) -> dict[str, Any]:
+    return {"search": {key: search[key] for key in Search.model_fields}} if search else {}
 
 
 def _locked_data(plan: Plan, results: Results, variant: Variant) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from workbench.event import Planned
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.machine import Machine
-from workbench.plugin import Backend, Step, Task
+from workbench.plugin import Backend, Repairs, Step, Task
 from workbench.recipe import Recipe
 from workbench.recipe_keys import CalibrationSelect
 from workbench.store import Store
@@ -62,6 +62,7 @@ class Request:
     hold_out: bool = True  # rows may be kept out of evaluation for calibration
     calibration_fields: dict[str, str] | None = None  # where its columns are named otherwise
     notes: tuple[str, ...] = ()  # what the person should know before anything else
+    budget_s: float | None = None  # wall seconds of a search
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,11 @@ class Measure(Work):
 
 @dataclass(frozen=True)
 class Gap:
-    """Asked for, not possible here, and why."""
+    """Asked for, not possible here, and why; of a search also what was tried and lost, or failed."""
 
     recipe: str
     reason: str
+    status: str = "skipped"
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,32 @@ def _standing_on(id: str, plan: Plan) -> list[str]:
 def make(request: Request, store: Store, log: Path) -> Plan:
     """Look everything up and check it. Raises RequestError for whatever is wrong with the request."""
     return _Planner(request, store, log).plan()
+
+
+def extended(
+    plan: Plan, documents: Mapping[str, dict[str, Any]], store: Store, log: Path, like: Mapping[str, str]
+) -> Plan:
+    """The plan with further variants, {name of the row: recipe document}; those it has stay as they are. Nothing is
+    read or asked again. A recipe that cannot run here becomes a gap. `like` {name: variant}: the last step of the one
+    differs from the other's in what it leaves alone only, and may use again what that has learned. Raises RequestError
+    for an unknown plug-in."""
+    known = {variant.name for variant in plan.variants}
+    planner = _Planner(replace(plan.request, recipes=plan.request.recipes[:1]), store, log)
+    planner.task, planner.work = catalog.task(plan.task), {work.id: work for work in plan.work}
+    made = []
+    for name, document in documents.items():
+        if name not in known:
+            recipe = recipes.from_dict(document | {"name": name})
+            made.append(planner._variant(name, recipe, *planner._plugins(recipe), plan.model, plan.data))
+    kept = tuple(variant for variant in made if variant)
+    planner._measures(kept)
+    artifacts = {variant.name: variant.artifact for variant in (*plan.variants, *kept)}
+    for name, other in like.items():
+        if name in artifacts:
+            piece = planner.work[artifacts[name]]
+            planner.work[piece.id] = replace(piece, job=piece.job | {"like": artifacts[other]})
+    work, gaps = tuple(planner.work.values()), (*plan.gaps, *planner.gaps)
+    return replace(plan, variants=(*plan.variants, *kept), work=work, gaps=gaps)
 
 
 def about(
@@ -557,6 +585,7 @@ class _Planner:
         answers = sum(work.job["do"] == "predict" for work in new)
         call = max(0.002, 2 * info["bytes"] / 4 * 32 / TOKENS_A_SECOND)
         seconds = len(makes) * (8 + info["bytes"] / 20e6) + answers * data["evaluation"]["n"] * call
+        seconds = round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows)
         from workbench import evidence  # statistics are heavy to import, and a shelf needs none
 
         return {
@@ -565,7 +594,7 @@ class _Planner:
             "disk_bytes": int(sum(info["bytes"] for work in makes))
             + (info["bytes"] if self.work["model"] in new else 0),
             "memory_bytes": _memory(info),
-            "seconds": round(seconds + measure["time_cap_s"] * 1.5 + 3 * rows),
+            "seconds": min(seconds, self.request.budget_s or seconds),
             "builds": len(makes),
             "reused": sum(isinstance(work, Make) for work in self.work.values()) - len(makes),
         }
@@ -596,6 +625,30 @@ def as_asked(recipe: Recipe, max_drop: float | None, target: str | None) -> Reci
     if target:
         document["spec"]["target"]["machine"] = target
     return recipes.from_dict(document)
+
+
+def with_ranking(plan: Plan, name: str) -> Plan:
+    """The plan with a further piece, `sensitivity-<name>`: which operators of a variant cost most. Raises RequestError
+    where none of its steps can tell."""
+    variant = next(one for one in plan.variants if one.name == name)
+    makes = [plan.piece(id) for id in variant.chain[1:]]
+    found = next((one for one in reversed(makes) if isinstance(catalog.step(one.job["step"]), Repairs)), None)
+    if found is None:
+        known = ", ".join(step.name for step in catalog.steps().values() if isinstance(step, Repairs))
+        raise RequestError(
+            f"{name} has no step that can tell how sensitive operators are.", f"These can: {known}.",
+            "Name a recipe with one of them.",
+        )  # fmt: skip
+    key = sha256_of({"sensitivity": found.key, "isa": plan.machine["isa"]})
+    job = {"do": "sensitivity", "variant": name, "make": found.id, "threads": variant.threads}
+    piece = Measure(f"sensitivity-{name}", "Rank operators", key, "sensitivity", (found.id,), job)
+    return plan if piece in plan.work else replace(plan, work=(*plan.work, piece))
+
+
+def with_goal(document: dict[str, Any], goal: dict[str, Any]) -> dict[str, Any]:
+    """A recipe document that wants this."""
+    said = document | {"spec": document["spec"] | {"goal": goal}}
+    return recipes.from_dict(said).to_dict()
 
 
 def refuse_elsewhere(plan: Plan) -> None:

@@ -29,7 +29,8 @@ Progress = Callable[[float, float, str], None]  # done, total (0: not known), no
 class Options(BaseModel):
     """One declaration gives the YAML check, the form, the flags and the manual.
 
-    `Field(..., json_schema_extra={"search": [...]})` names the values worth searching.
+    `Field(..., json_schema_extra={"search": [...]})` names the values worth searching; "changes": "values" beside it
+    says that they leave the speed as it is, "pays_for": "throughput" that nobody else gains from them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -228,6 +229,7 @@ class StepContext:
     calibration: Prepared | None  # all calibration examples, when the step asked for them
     progress: Progress
     seed: int = 0
+    like: Path | None = None  # what this step made of the same source and calibration, with other operators left alone
 
     @property
     def asks(self) -> tuple[type, ...]:
@@ -261,6 +263,20 @@ class Step(Plugin, ABC):
     @abstractmethod
     def semantic(self, folder: Path) -> str:
         """Hex sha256 of graph structure and tensors in canonical order: equal models, equal hash."""
+
+
+@runtime_checkable
+class Repairs(Protocol):
+    """A step that can leave single operators in the precision they came in, and tell which cost most."""
+
+    def sensitivity(self, source: Path, made: Path, context: StepContext) -> dict[str, Any]:
+        """{"operators": [{"name", "type", "error", "carried"}], "outputs": float} of what it made of `source`, on the
+        examples in `context.calibration`. Errors are squared and relative to the original's: `error` of an operator
+        that alone is changed and reads what the original's reads, the largest first; `carried` in the changed model,
+        with all that came before; `outputs` of what the whole model says."""
+
+    def leaving(self, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """The options that leave these operators alone as well."""
 
 
 # ---- what a model is for ------------------------------------------------------------------------

@@ -94,6 +94,18 @@ class Runtime(Keys):
     details: Options = Field(default={}, description="What the session reports: precision, placement, options.")
 
 
+class Search(Keys):
+    """How a tuning came to this recipe."""
+
+    budget_s: float = Field(gt=0, description="Wall seconds that were allowed.")
+    spent_s: float = Field(ge=0, description="Wall seconds that it took.")
+    candidates: int = Field(ge=0, description="Ways to optimize that were looked at.")
+    raced: int = Field(ge=0, description="Those whose speed was measured.")
+    answered: int = Field(ge=0, description="Those whose accuracy was tested.")
+    wrong_kill: float = Field(ge=0, lt=1, description="Chance that the test gave up one candidate that would have met.")
+    seed: int = Field(ge=0, description="Seed of the order of examples.")
+
+
 class Lock(Keys):
     spec_sha256: Sha256 = Field(description="The spec that this lock belongs to.")
     tool: Tool = Field(description="What wrote the lock.")
@@ -103,6 +115,7 @@ class Lock(Keys):
     environment: Environment | None = Field(default=None, description="What was installed.")
     machine: MachineFacts | None = Field(default=None, description="What it was made on.")
     runtime: Runtime | None = Field(default=None, description="How it ran.")
+    search: Search | None = Field(default=None, description="What found it, where a tuning did.")
 
 
 # ---- expect: what was measured ------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from workbench import running, verification_run
-from workbench.store import COMPARE, VERIFY
+from workbench import running, tuning, verification_run
+from workbench.store import COMPARE, TUNE, VERIFY
 
-KINDS: dict[str, running.Kind] = {COMPARE: running.compare, VERIFY: verification_run.carry_out}
+KINDS: dict[str, running.Kind] = {COMPARE: running.compare, TUNE: tuning.carry_out, VERIFY: verification_run.carry_out}
 
 
 def main() -> None:

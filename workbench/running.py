@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -36,10 +36,11 @@ from workbench.event import Event, Failed, Finished, Made, Measured, Progress, S
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.planning import Measure, Plan, Prepare, Variant, Work
-from workbench.store import COMPARE, RunRecord, Store, write_whole
+from workbench.store import COMPARE, TUNE, RunRecord, Store, write_whole
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
+    from workbench.outcome import Results
 
 STAGE_SECONDS = 3600.0  # that a piece of work may take until its first answer; WORKBENCH_STAGE_SECONDS says otherwise
 POLL = 0.15  # seconds between two looks at a run's events
@@ -54,10 +55,10 @@ _BEGUN: list[subprocess.Popen[bytes]] = []  # this process's runners: nobody wai
 
 def submit(plan: Plan, store: Store) -> str:
     """Hand the plan to a runner of its own; returns the run's id at once."""
-    said = plan.to_dict()
-    return enqueue(
-        f"{plan.model['id']}: {len(plan.variants)} variants", said["request"], plan.fingerprint, store, plan=said
-    )
+    said, many = plan.to_dict(), len(plan.variants)
+    kind = TUNE if plan.request.budget_s else COMPARE
+    title = f"{plan.model['id']}: {f'{many} variants' if kind == COMPARE else f'tune, {many - 1} candidates'}"
+    return enqueue(title, said["request"], plan.fingerprint, store, plan=said, kind=kind)
 
 
 def enqueue(title: str, request: dict[str, Any], fingerprint: str, store: Store, *,
@@ -214,12 +215,23 @@ def to_its_end(work: Callable[[], dict[str, Any]], folder: Path, emit: Emit) -> 
 
 
 class Here:
-    """A plan's work in this process's own workers, as far as somebody needs it; no documents are written."""
+    """A plan's work in this process's own workers, as far as somebody needs it; no documents are written before
+    `write`. `plan` may grow meanwhile. `patience` says how many seconds one piece of work may take."""
 
-    def __init__(self, plan: Plan, store: Store, folder: Path, emit: Emit) -> None:
-        self.plan = plan
+    def __init__(
+        self, plan: Plan, store: Store, folder: Path, emit: Emit, patience: Callable[[], float] | None = None
+    ) -> None:
         self._runner = _Runner(plan, store, folder, emit)
+        self._runner.patience = patience or self._runner.patience
         self._done: set[str] = set()
+
+    @property
+    def plan(self) -> Plan:
+        return self._runner.plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._runner.plan = plan
 
     def do(self, *ids: str) -> Failed | None:
         """These pieces and what they stand on, each once; the first of these that failed."""
@@ -241,14 +253,73 @@ class Here:
 
         return outcome.accuracy_of(self.plan, self._runner.store, variant)
 
+    def broken(self, id: str) -> Failed | None:
+        return self._runner.broken.get(id)
+
+    @property
+    def jobs_s(self) -> float:
+        return self._runner.jobs_s
+
+    @property
+    def store(self) -> Store:
+        return self._runner.store
+
+    @property
+    def folder(self) -> Path:
+        return self._runner.folder
+
+    @property
+    def emit(self) -> Emit:
+        return self._runner.emit
+
+    def is_there(self, id: str) -> bool:
+        """A piece's artifact is in the store, and need not be made anew."""
+        piece = self.plan.piece(id)
+        return not self._runner._afresh(piece) and self._runner.store.find(piece.key) is not None
+
+    def bytes_of(self, id: str) -> int:
+        return self._runner._bytes(id)
+
+    def interleaved(self, names: Sequence[str], kept: Path, title: str, **changes: Any) -> dict[str, Any]:
+        """A measuring block of the baseline and the variants of these names, whose models were made. Its result stays
+        in `kept` and is not measured again. `changes` are those to the block's request."""
+        variants = [one for one in self.plan.variants if one.name in names or one is self.plan.baseline]
+        return self._runner.interleaved(variants, kept, title, changes)
+
+    @contextlib.contextmanager
+    def parked(self, function: Callable[..., Any], id: str, job: dict[str, Any]) -> Iterator[isolate.Worker]:
+        """A worker that does a piece of measuring in turns; it ends with the block."""
+        with self._runner.parked(function, self.plan.piece(id), job) as worker:
+            yield worker
+
+    def keep(self, id: str, into: Path, facts: dict[str, Any], seconds: float) -> None:
+        """Take in what such a worker has filled the folder `into` with."""
+        self._runner.keep(self.plan.piece(id), into, facts, seconds)
+        self._done.add(id)
+
+    def compared(self, plan: Plan, speed: dict[str, Any]) -> dict[str, Any]:
+        """The report of such a block, whose rows are the variants and gaps of `plan`."""
+        from workbench import outcome
+
+        return outcome.compared_rows(plan, self._results(speed), self.store).report
+
+    def write(self, plan: Plan, speed: dict[str, Any], search: dict[str, Any]) -> None:
+        """The same with all documents, in the run's folder. `search`: what was tried."""
+        from workbench import outcome
+
+        outcome.write(plan, self._results(speed), self.store, self.folder, search)
+
+    def _results(self, speed: dict[str, Any]) -> Results:
+        from workbench import outcome
+
+        runner = self._runner
+        return outcome.Results(runner.facts, runner.seconds, runner.reused, runner.broken, speed)
+
     def compare(self) -> Comparison:
         """Measure the speed of all variants, whose models were made, and compare them by it. Raises WorkbenchError."""
         from workbench import outcome
 
-        runner = self._runner
-        speed = runner._measure_speed()
-        results = outcome.Results(runner.facts, runner.seconds, runner.reused, runner.broken, speed)
-        return outcome.compared_rows(self.plan, results, runner.store)
+        return outcome.compared_rows(self.plan, self._results(self._runner._measure_speed()), self.store)
 
 
 class _Runner:
@@ -261,6 +332,7 @@ class _Runner:
         self.broken: dict[str, Failed] = {}
         self.cores = tuple(machine.usable_cores())
         self.jobs_s = 0.0  # wall seconds in which at least one worker was at work
+        self.patience: Callable[[], float] = stage_seconds
         self._counting, self._at_work, self._since = threading.Lock(), 0, 0.0
         self._free_cores: SimpleQueue[int] = SimpleQueue()
 
@@ -313,12 +385,18 @@ class _Runner:
             self._fail(piece, error)
             return
         seconds = float(facts.get("seconds", 0.0)) if found else time.monotonic() - begin
-        self.facts[piece.id], self.seconds[piece.id], self.reused[piece.id] = facts, seconds, found is not None
+        self._note(piece, facts, seconds, reused=found is not None)
+
+    def _note(self, piece: Work, facts: dict[str, Any], seconds: float, reused: bool) -> None:
+        self.facts[piece.id], self.seconds[piece.id], self.reused[piece.id] = facts, seconds, reused
         kind = Measured if isinstance(piece, Measure) else Made
         said: dict[str, Any] = {} if kind is Measured else {"format": piece.format}
-        self.emit(
-            kind(work=piece.id, key=piece.key, seconds=seconds, reused=found is not None, facts=_brief(facts), **said)
-        )
+        self.emit(kind(work=piece.id, key=piece.key, seconds=seconds, reused=reused, facts=_brief(facts), **said))
+
+    def keep(self, piece: Work, into: Path, facts: dict[str, Any], seconds: float) -> None:
+        kept = self.store.keep(piece.key, piece.format, into, facts | {"seconds": seconds})
+        self._mark(piece)
+        self._note(piece, kept.facts, seconds, reused=False)
 
     def _afresh(self, piece: Work) -> bool:
         """`fresh` builds anew once: what this very run has made already stays."""
@@ -346,9 +424,12 @@ class _Runner:
             if not any(into.iterdir()):
                 write_whole(into / "facts.json", json.dumps(facts))
             kept = self.store.keep(piece.key, facts.get("format", piece.format), into, facts)
+        self._mark(piece)
+        return kept.facts
+
+    def _mark(self, piece: Work) -> None:
         if self.plan.request.fresh and not isinstance(piece, Prepare):
             (self.folder / "fresh" / piece.key).touch()
-        return kept.facts
 
     def _work(self, piece: Work, into: Path) -> dict[str, Any]:
         do, job = piece.job["do"], piece.job
@@ -363,11 +444,24 @@ class _Runner:
                 return self._call(work.peaks, piece, {"threads": machine.auto_threads()})
         if do == "build":
             uses = {"source": self._path_of(job["source"]), "inputs": self._path_of("inputs"), "into": str(into),
-                    "calibration": self._path_of(job["calibration"]) if job["calibration"] else None}  # fmt: skip
+                    "calibration": self._path_of(job["calibration"]) if job["calibration"] else None,
+                    "like": self._made_before(job.get("like"))}  # fmt: skip
             return self._call(work.build, piece, job | uses)
+        if do == "sensitivity":
+            return self._call(work.sensitivity, piece, self._sensitivity(self.plan.piece(job["make"])))
         function = {"predict": work.predict, "audit": work.audit}[do]
         job = self._session(job["variant"]) | job | {"into": str(into)}
         return self._call(function, piece, job, threads=job["threads"])
+
+    def _sensitivity(self, made: Work) -> dict[str, Any]:
+        uses = made.job["calibration"]
+        return {"step": made.job["step"], "options": made.job["options"], "source": self._path_of(made.job["source"]),
+                "made": self._path_of(made.id), "inputs": self._path_of("inputs"), "seed": made.job["seed"],
+                "calibration": self._path_of(uses) if uses else None}  # fmt: skip
+
+    def _made_before(self, id: str | None) -> str | None:
+        found = self.store.find(self.plan.piece(id).key) if id else None
+        return str(found.path) if found else None
 
     def _session(self, name: str) -> dict[str, Any]:
         """What opens a variant in a worker."""
@@ -389,7 +483,7 @@ class _Runner:
 
         with self._busy(), self._seat_of(piece) as cores:
             limits = Limits(
-                seconds=stage_seconds(), memory_bytes=self._memory(), threads=threads or machine.auto_threads(),
+                seconds=self.patience(), memory_bytes=self._memory(), threads=threads or machine.auto_threads(),
                 cores=cores, network=network, timed=function is work.peaks,
             )  # fmt: skip
             return dict(isolate.call(function, job, limits, self._log_of(piece), say))
@@ -399,6 +493,13 @@ class _Runner:
         accelerators map more than they use."""
         on_cpu = all(one.device == "cpu" for one in self.plan.variants)
         return machine.memory_limit() if on_cpu else None
+
+    @contextlib.contextmanager
+    def parked(self, function: Callable[..., Any], piece: Work, job: dict[str, Any]) -> Iterator[isolate.Worker]:
+        job = self._session(piece.job["variant"]) | piece.job | {"task": self.plan.task} | job
+        limits = Limits(threads=job["threads"], cores=self.cores, seconds=self.patience())
+        with self._busy(), isolate.start(function, job, limits, self._log_of(piece)) as worker:
+            yield worker
 
     @contextlib.contextmanager
     def _seat_of(self, piece: Work) -> Iterator[tuple[int, ...]]:
@@ -443,23 +544,25 @@ class _Runner:
 
     def _measure_speed(self) -> dict[str, Any]:
         """The measuring block over all variants that were built; its result is kept in the run's folder."""
-        from workbench import block
-
-        kept = self.folder / "speed.json"
-        if kept.exists():
-            return dict(json.loads(kept.read_text()))
         whole = [one for one in self.plan.variants if f"predict-{one.name}" not in self.broken]
         if self.plan.baseline not in whole:
             failed = self.broken[f"predict-{self.plan.baseline.name}"]
             raise WorkbenchError("The baseline could not be measured.", failed.what, failed.fix)
-        piece = Measure("speed", "Measure speed", "", "speed", (), {"do": "speed"})
-        self.emit(Started(work="speed", title=piece.title))
+        return self.interleaved(whole, self.folder / "speed.json", "Measure speed", {})
+
+    def interleaved(self, variants: list[Variant], kept: Path, title: str, changes: dict[str, Any]) -> dict[str, Any]:
+        from workbench import block
+
+        if kept.exists():
+            return dict(json.loads(kept.read_text()))
+        piece = Measure(kept.stem, title, "", "speed", (), {"do": "speed"})
+        self.emit(Started(work=piece.id, title=title))
         begin = time.monotonic()
         with measuring_turn(self._waiting(piece)), self._busy():
-            result = block.run(self._block(whole), self.log, self._saying(piece))
+            result = block.run(self._block(variants) | changes, self.log, self._saying(piece))
         write_whole(kept, json.dumps(result, allow_nan=False))
         facts = {"rounds": len(result["rounds"]), "stopped": result["stopped"], "half_width": result["half_width"]}
-        self.emit(Measured(work="speed", key="", seconds=time.monotonic() - begin, reused=False, facts=facts))
+        self.emit(Measured(work=piece.id, key="", seconds=time.monotonic() - begin, reused=False, facts=facts))
         return result
 
     def _block(self, variants: list[Any]) -> dict[str, Any]:

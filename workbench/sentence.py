@@ -128,6 +128,8 @@ def verdict(report: Report) -> Sentence:
 def _conclusion(report: Report) -> Sentence:
     others = [row for row in finished(report) if row["name"] != report["baseline"]]
     best = named(report, report.get("best"))
+    if report.get("search") and best is None:
+        return _nothing_found(report, report["search"])
     if not others:
         return _nothing_finished(report)
     if best is not None and best["name"] != report["baseline"]:
@@ -136,6 +138,16 @@ def _conclusion(report: Report) -> Sentence:
     if not faster:
         return _nothing_faster(report, others)
     return _faster_but(max(faster, key=_ratio), bar(report))
+
+
+def _nothing_found(report: Report, search: dict[str, Any]) -> Sentence:
+    tried = words.plural(search["candidates"], "candidate")
+    tested = f"{words.number(search['answered'])} were tested for accuracy"
+    said = Span(f"Nothing meets the goal: of {tried} {words.number(search['raced'])} were raced and {tested}.")
+    if (closest := named(report, search.get("best_so_far"))) is None:
+        return (said,)
+    fast = words.speedup(speed(closest).get("speedup"))
+    return (said, Span(" The best so far is "), Span(closest["name"], "name"), Span(f", {fast}."))
 
 
 def _ratio(row: Row) -> float:

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS events (
 """
 # From the version before: what an older store lacks.
 MIGRATIONS = {2: "ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'compare';"}
-COMPARE, VERIFY = "compare", "verify"  # kinds of runs
+COMPARE, TUNE, VERIFY = "compare", "tune", "verify"  # kinds of runs
 LIVE = ("waiting", "running")
 STARTING = 15.0  # seconds between the noting of a run and its runner's start
 
@@ -65,6 +65,11 @@ class RunRecord:
     pid: int | None
     finished: float | None
     kind: str = COMPARE
+
+    @property
+    def compares(self) -> bool:
+        """It has a plan, rows and a report."""
+        return self.kind in (COMPARE, TUNE)
 
 
 def default_home() -> Path:

@@ -20,13 +20,26 @@ from workbench import catalog, hub, inputs, machine
 from workbench.artifact import canonical_json
 from workbench.errors import RequestError, WorkbenchError
 from workbench.isolate import Channel
-from workbench.plugin import Answers, Batch, Concurrent, Point, Prepared, Session, StepContext, Task, Writes
+from workbench.plugin import (
+    Answers,
+    Batch,
+    Concurrent,
+    Point,
+    Prepared,
+    Progress,
+    Repairs,
+    Session,
+    StepContext,
+    Task,
+    Writes,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
 Job = dict[str, Any]
 SAMPLES = 4
+RANKED = 32  # examples that rank operators
 POLITE = 10  # niceness of what nobody measures: a measurement that goes on shall hardly feel it
 FEWEST_CALLS, MOST_CALLS, CALLS_SECONDS = 3, 9, 1.0  # timed for a person's own input
 ROUNDS_IN_FLIGHT = 4  # times a turn fills every place of a session that takes several requests
@@ -52,17 +65,31 @@ def build(job: Job, channel: Channel) -> dict[str, Any]:
     step = catalog.step(job["step"])
     options = catalog.options_of(step, job["options"], f"The step {step.name}")
     calibration = inputs.load(Path(job["calibration"])) if job["calibration"] else None
-    context = StepContext(
+    into = Path(job["into"])
+    facts = step.apply(Path(job["source"]), into, options, _context(job, channel, calibration))
+    anew = calibration is not None and not job.get("like")
+    return {**facts, "calibrated_anew": anew, "semantic": step.semantic(into), **_size(into)}
+
+
+def _context(job: Job, channel: Channel, calibration: Prepared | None) -> StepContext:
+    return StepContext(
         task=catalog.task(job["task"]),
         model=Path(job["model"]),
         samples=inputs.some(inputs.load(Path(job["inputs"])), SAMPLES),
         calibration=calibration,
         progress=channel.progress,
         seed=job["seed"],
+        like=Path(job["like"]) if job.get("like") else None,
     )
-    into = Path(job["into"])
-    facts = step.apply(Path(job["source"]), into, options, context)
-    return {**facts, "semantic": step.semantic(into), **_size(into)}
+
+
+def sensitivity(job: Job, channel: Channel) -> dict[str, Any]:
+    """What each operator that a step has changed costs, as Repairs.sensitivity has it, on a few examples."""
+    step = catalog.step(job["step"])
+    assert isinstance(step, Repairs)
+    examples = inputs.load(Path(job["calibration"] or job["inputs"]))
+    context = _context(job, channel, inputs.some(examples, RANKED))
+    return step.sensitivity(Path(job["source"]), Path(job["made"]), context)
 
 
 def model_facts(job: Job, channel: Channel) -> dict[str, Any]:
@@ -119,6 +146,31 @@ def predict(job: Job, channel: Channel) -> dict[str, Any]:
     answers = catalog.probe("accuracy").measure(
         task=task, session=session, prepared=prepared, progress=channel.progress, batch=job["batch"]
     )["answers"]
+    save_answers(answers, prepared, task, Path(job["into"]))
+    return {"n": len(prepared), "predictions_sha256": _hash(answers), "facts": session.facts()}
+
+
+def predict_in_turns(job: Job, channel: Channel) -> dict[str, Any]:
+    """`predict`, one example a call, in the order job["order"], of which {"upto": k} asks for those until place k:
+    {"predicted": [...], "statistics": {metric: [[...]]}} of the new ones. {"upto": None} asks for the rest; all answers
+    then go into `into`, in the order of the examples. For tasks with a score of every example."""
+    task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
+    session, order, parts, done = _open(job), job["order"], [], 0
+    probe = catalog.probe("accuracy")
+    channel.answer({})
+    while done < len(order):
+        upto = channel.receive()["upto"]
+        chosen = inputs.chosen(prepared, order[done:upto])
+        one: Answers = probe.measure(
+            task=task, session=session, prepared=chosen, progress=_from(done, len(order), channel), batch=1
+        )["answers"]
+        parts.append(one)
+        done = len(order) if upto is None else upto
+        if done < len(order):
+            statistics = task.statistics(one, chosen.labels) if chosen.labels is not None else {}
+            said = {name: values.tolist() for name, values in statistics.items()}
+            channel.answer({"predicted": one.predicted, "statistics": said})
+    answers = _in_order(parts, order)
     save_answers(answers, prepared, task, Path(job["into"]))
     return {"n": len(prepared), "predictions_sha256": _hash(answers), "facts": session.facts()}
 
@@ -271,6 +323,20 @@ def _open(job: Job) -> Session:
     backend = catalog.backend(job["backend"])
     options = catalog.options_of(backend, job["options"], f"The backend {backend.name}")
     return backend.open(Path(job["folder"]), job["device"], job["threads"], options)
+
+
+def _from(done: int, total: int, channel: Channel) -> Progress:
+    return lambda more, _, note: channel.progress(done + more, total, note)
+
+
+def _in_order(parts: Sequence[Answers], order: Sequence[int]) -> Answers:
+    """Parts in the order `order` of examples, as one in their own."""
+    import numpy as np
+
+    back = np.argsort(np.asarray(order))
+    predicted = [answer for part in parts for answer in part.predicted]
+    kept = {name: np.concatenate([part.kept[name] for part in parts])[back] for name in parts[0].kept}
+    return Answers([predicted[i] for i in back], np.concatenate([part.scores for part in parts])[back], kept)
 
 
 def _turn(items: Sequence[Any], turn: dict[str, Any], in_flight: int = 1) -> list[Any]:

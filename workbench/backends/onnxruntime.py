@@ -72,7 +72,12 @@ class OnnxRuntime(plugin.Backend):
         arm64_bfloat16: bool = Field(
             False, description="On an Arm CPU with bfloat16 instructions: products of float32 matrices in bfloat16."
         )
-        requests: int = Field(1, ge=1, description="Answers worked on at once, each on a thread of its own.")
+        requests: int = Field(
+            1,
+            ge=1,
+            description="Answers worked on at once, each on a thread of its own.",
+            json_schema_extra={"search": [1, 2, 4], "pays_for": "throughput"},
+        )
         provider_options: dict[str, str] = Field(
             default_factory=dict,
             description="Options handed to the execution provider as they are, such as trt_fp16_enable for tensorrt "

@@ -46,7 +46,9 @@ class OpenVINO(plugin.Backend):
             json_schema_extra={"search": ["f32", "bf16", "f16"]},
         )
         performance_hint: Literal["LATENCY", "THROUGHPUT"] = Field(
-            "LATENCY", description="One quick answer, or many at once."
+            "LATENCY",
+            description="One quick answer, or many at once.",
+            json_schema_extra={"search": ["LATENCY", "THROUGHPUT"], "pays_for": "throughput"},
         )
         streams: int | None = Field(None, ge=1, description="Answers worked on at once; empty: the hint decides.")
 

@@ -3,6 +3,7 @@
 Nothing is measured here and nothing is drawn: raw samples come in (`seen`), figures with their intervals go out.
 """
 
+from workbench.comparison.judge import throughput
 from workbench.comparison.outcome import Comparison, Row, accuracy_of, compare
 from workbench.comparison.seen import Goal, Inputs, PointSamples, Predictions, VariantResult
 
@@ -16,4 +17,5 @@ __all__ = [
     "VariantResult",
     "accuracy_of",
     "compare",
+    "throughput",
 ]

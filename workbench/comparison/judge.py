@@ -78,7 +78,7 @@ class Judge:
             "p50_ms": _scaled(p50, 1e3),
             "p90_ms": _scaled(evidence.percentile(calls, 0.9), 1e3),
             "p99_ms": _scaled(evidence.percentile(calls, 0.99), 1e3),
-            "throughput": _throughput(variant.points),
+            "throughput": throughput(variant.points),
             "limit_share": self._limits(variant, p50)[0],
             "points": [
                 _point(samples) | self._speedup(variant, ratio)
@@ -197,7 +197,7 @@ def _calls(points: Sequence[PointSamples]) -> list[float]:
     return [call for samples in points for turn in samples.rounds for call in turn]
 
 
-def _throughput(points: Sequence[PointSamples]) -> float | None:
+def throughput(points: Sequence[PointSamples]) -> float | None:
     """Examples a second, the median over rounds: at the largest batch, or with several requests in flight where that
     gets more done."""
     measured = [point for point in points if point.metric == "latency" and any(len(turn) for turn in point.rounds)]

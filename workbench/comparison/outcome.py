@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.comparison import accuracy, drawn, flips
+from workbench.comparison import accuracy, bounds, drawn, flips
 from workbench.comparison.judge import Judge
 from workbench.comparison.seen import Goal, Inputs, Predictions, VariantResult
 from workbench.errors import RequestError
@@ -188,7 +188,9 @@ def _best(rows: Sequence[Row], inputs: Inputs) -> Row | None:
 
     The baseline meets its own bar, so a row that is slower than it is no best: None where only the baseline is left.
     """
-    met = [row for row in rows if row.status == "ok" and row.accuracy["constraint"] == "met"]
+    constraints = inputs.goal.constraints
+    met = [row for row in rows if row.status == "ok" and row.accuracy["constraint"] == "met"
+           and (not constraints or bounds.of_all(constraints, row.data) == "met")]  # fmt: skip
     others = [(row, _worth(row, inputs.goal.optimize)) for row in met if row.name != inputs.baseline]
     known = [(worth, row) for row, worth in others if worth is not None]
     return max(known, key=lambda entry: entry[0])[1] if known else None

@@ -100,7 +100,8 @@ class VariantResult:
 class Goal:
     """`max_drop` of `metric` (empty: the task's headline): absolute, or relative to the baseline's value.
 
-    optimize: "latency", "throughput" or "size", of the rows that meet the bar.
+    optimize: "latency", "throughput" or "size", of the rows that meet the bar. constraints: all there are, as a recipe
+    says them; none: the bar alone.
     """
 
     max_drop: float = 0.01
@@ -108,6 +109,7 @@ class Goal:
     metric: str = ""
     confidence: float = 0.95
     optimize: str = "latency"
+    constraints: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

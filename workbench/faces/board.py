@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from workbench.event import Checked, Event, Failed, Finished, Made, Measured, Planned, Progress, Started
+from workbench.event import (
+    Checked,
+    Event,
+    Failed,
+    Finished,
+    Made,
+    Measured,
+    Planned,
+    Progress,
+    Searching,
+    Started,
+    Tried,
+)
 from workbench.planning import Plan, planned
-from workbench.store import COMPARE, Store
+from workbench.store import Store
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,11 @@ class Item:
 @dataclass(frozen=True)
 class Board:
     """A run at one moment. `status` is that of the run; `seconds_estimated` is the plan's guess; `levels` are those of
-    a verification that are known, V0 first."""
+    a verification that are known, V0 first.
+
+    Of a search: `candidates` by name with what is known of each, the newest; `phase`, and how much of its budget was
+    left when it began.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     status: str = "waiting"
@@ -42,6 +58,8 @@ class Board:
     seconds_estimated: float = 0
     reason: str = ""
     levels: tuple[Checked, ...] = ()
+    candidates: dict[str, Tried] = field(default_factory=dict)
+    phase: Searching | None = None
 
     def after(self, event: Event) -> Board:
         """The board when this event has happened."""
@@ -56,6 +74,10 @@ class Board:
             return replace(board, levels=(*(one for one in self.levels if one.level < event.level), event))
         if isinstance(event, Failed) and not event.work:
             return replace(board, reason=event.reason)
+        if isinstance(event, Tried):
+            return replace(board, candidates=self.candidates | {event.name: event})
+        if isinstance(event, Searching):
+            return replace(board, phase=event)
         known = self.items.get(event.work)
         if known is None and isinstance(event, Started):  # no plan named it
             known = Item(event.work, event.title)
@@ -75,13 +97,24 @@ class Board:
         return max(0.0, self.now - self.began)
 
     @property
+    def best(self) -> Tried | None:
+        """Of a search, the fastest that is alive so far."""
+        alive = [one for one in self.candidates.values() if one.state in ("alive", "best") and one.speedup]
+        return max(alive, key=lambda one: (one.state == "best", one.examples > 0, one.speedup or 0), default=None)
+
+    @property
     def remaining(self) -> float:
-        """Seconds, a guess: the plan's estimate less what has passed, never below zero."""
+        """Seconds, a guess: the plan's estimate less what has passed; of a search, what is left of its budget. Never
+        below zero."""
+        if self.phase:
+            return max(0.0, self.phase.left_s - (self.now - self.phase.at))
         return max(0.0, self.seconds_estimated - self.elapsed)
 
 
 def board_of(plan: Plan) -> Board:
-    """Everything waits."""
+    """Everything waits; a search shows what it has begun."""
+    if plan.request.budget_s:
+        return Board(seconds_estimated=plan.request.budget_s)
     known = planned(plan)
     return Board(_items(known), seconds_estimated=known.seconds)
 
@@ -90,7 +123,7 @@ def board_of_run(run: str, store: Store | None = None) -> Board:
     """The same for a run of any kind: what was not planned before it was submitted, its events tell."""
     from workbench import bench
 
-    return board_of(bench.plan_of(run, store)) if bench.record(run, store).kind == COMPARE else Board()
+    return board_of(bench.plan_of(run, store)) if bench.record(run, store).compares else Board()
 
 
 def _items(known: Planned) -> dict[str, Item]:

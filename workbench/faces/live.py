@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from workbench import words
+from workbench.event import Tried
 from workbench.faces.board import Board, Item, board_of
 
 if TYPE_CHECKING:
@@ -73,6 +75,10 @@ def _plain(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
 
 def _print(before: Board, board: Board, event: Event, said: float) -> float:
     """One line when a piece of work begins or ends, and every ten seconds while it goes on; when it was said."""
+    if isinstance(event, Tried):
+        if event.state in TOLD:
+            print(f"[{board.elapsed:6.1f} s] {candidate(event)}", file=sys.stderr, flush=True)
+        return said
     item = board.items.get(event.work)
     was = before.items.get(event.work)
     began = item is not None and (was is None or was.state != item.state)
@@ -96,6 +102,8 @@ def _drawn(board: Board) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    if board.phase:
+        return _searching(board)
     ended, total = board.counts
     head = Text(
         f"{ended} of {total}  ·  {clock(board.elapsed)} passed, about {clock(board.remaining)} to go", style="bold"
@@ -107,6 +115,46 @@ def _drawn(board: Board) -> RenderableType:
     return Group(
         head, *(Text("  " + line(item), style=styles.get(item.state, "")) for item in items[first : first + SHOWN])
     )
+
+
+CANDIDATES = {"best": "★", "alive": "✓", "dead": "✕", "races": "◜", "builds": "◜", "answers": "◜", "waits": "◌"}
+TOLD = ("alive", "best", "dead")  # states that are news
+
+
+def _searching(board: Board) -> RenderableType:
+    """Budget, what goes on, the best so far, and every candidate with how it stands."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    best, current = board.best, board.current
+    left = f"{clock(board.remaining)} of the budget left"
+    alive = sum(one.state != "dead" for one in board.candidates.values())
+    head = f"{left}  ·  {alive} of {len(board.candidates)} candidates alive"
+    head += f"  ·  best so far {best.name}, {words.speedup(best.speedup)}" if best else ""
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    for one in sorted(board.candidates.values(), key=lambda one: (one.state == "dead", -(one.speedup or 0)))[:SHOWN]:
+        style = {"dead": "dim", "best": "magenta", "alive": ""}.get(one.state, "cyan")
+        table.add_row(
+            f"  {CANDIDATES[one.state]} {one.name}",
+            words.speedup(one.speedup),
+            one.reason or standing(one),
+            style=style,
+        )
+    return Group(Text(head, style="bold"), Text(f"  {line(current)}" if current else "", style="cyan"), table)
+
+
+def candidate(one: Tried) -> str:
+    """One candidate in a line."""
+    speed = f" {words.speedup(one.speedup)}" if one.speedup else ""
+    return f"{CANDIDATES[one.state]} {one.name}:{speed} {one.reason or standing(one)}"
+
+
+def standing(one: Tried) -> str:
+    """How a candidate stands that did not lose, in words."""
+    if one.state == "alive":
+        return f"meets the bar on all {words.number(one.examples)} examples" if one.examples else "raced"
+    return {"best": "the best", "races": "is raced", "builds": "is built", "answers": "answers"}.get(one.state, "waits")
 
 
 def line(item: Item) -> str:

@@ -231,14 +231,32 @@ def compare(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
     return Handle(bench.submit(bench.plan(bench.request(model, recipes, **asked))))._shown()
 
 
+def tune(model: str, recipes: Sequence[Any] = (), **asked: Any) -> Handle:
+    """Search for the best recipe within bounds and a budget of wall time; returns at once. Keywords as
+    `workbench.bench.tune_request`: max_drop, relative, min_speedup, max_size, max_memory, optimize, budget, and those
+    of `compare`. `.best()` is the winner, None where nothing meets the goal; `.report["search"]` says what was tried.
+
+    Raises RequestError for whatever is wrong with the request; nothing is started then.
+    """
+    from workbench import bench
+
+    return Handle(bench.submit(bench.plan(bench.tune_request(model, recipes, **asked))))._shown()
+
+
+def sensitivity(model: str, recipe: Any, **asked: Any) -> Any:
+    """Which operators that a recipe quantizes cost most: `.operators`, the worst first. Keywords as `compare`."""
+    from workbench import bench
+
+    return bench.sensitivity(model, recipe, **asked)
+
+
 def open_run(run: str) -> Handle | Verifying:
     """Any stored run, also one that another face started; of a verification what is known of it so far. Raises
     RequestError if there is none."""
     from workbench import bench
-    from workbench.store import COMPARE
 
     found = bench.record(run)
-    return Handle(found.id)._shown() if found.kind == COMPARE else bench.verification_of(found.id)
+    return Handle(found.id)._shown() if found.compares else bench.verification_of(found.id)
 
 
 def verify(file: str | Path, **asked: Any) -> Any:

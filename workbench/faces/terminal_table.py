@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench import sentence, words
+from workbench.report.parts.search import spent
 from workbench.sentence import Report, Row, Sentence
 from workbench.words import Word
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from workbench.tuning import Sensitivity
 
 STYLES = {"better": "cyan", "worse": "dark_orange", "quiet": "dim", "accent": "magenta"}
 NARROW = 98  # below this many columns latency, size and memory are left out
@@ -138,11 +141,35 @@ def resolution_line(report: Report) -> str:
     return f"Resolution (A/A) ±{words.percent(width, 1)}: smaller differences of speed can’t be seen in this run."
 
 
+def search_lines(report: Report) -> list[Text]:
+    """What a search looked at, in one line; why each other candidate lost stands at its name."""
+    from rich.text import Text
+
+    search = report.get("search")
+    if not search:
+        return []
+    return [Text(f"Search: {spent(search)}", style="dim")]
+
+
+def show_ranking(console: Console, found: Sensitivity) -> None:
+    """The operators that cost most, one a line."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for title in ("", "Operator", "Type", "Its own error", "Carried error"):
+        table.add_column(title, justify="right" if "error" in title or not title else "left", overflow="fold")
+    for line in found.lines():
+        table.add_row(*line)
+    console.print(f"{found.title}.")
+    console.print(table)
+
+
 def closing_lines(report: Report, details: dict[str, Any] | None = None, out: Path | str | None = None) -> list[Text]:
     """What stands under the table: what did not finish, resolution, warnings, and what lies in the folder `out`."""
     from rich.text import Text
 
-    lines = [*out_lines(report), Text(resolution_line(report), style="dim")]
+    lines = [*search_lines(report), *out_lines(report), Text(resolution_line(report), style="dim")]
     lines += [Text(f"! {warning}", style="dim") for warning in report.get("warnings") or ()]
     if report.get("quick"):
         lines.append(Text("! Quick run: fewer examples and rounds; the intervals are honest, but wide.", style="dim"))

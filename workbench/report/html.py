@@ -20,6 +20,7 @@ from workbench.report.parts.methods import methods
 from workbench.report.parts.pareto import pareto
 from workbench.report.parts.profile import profile
 from workbench.report.parts.recipes import recipes
+from workbench.report.parts.search import search
 from workbench.report.parts.verdict import verdict, warnings
 from workbench.report.parts.why import why
 from workbench.report.tokens import themes
@@ -56,6 +57,7 @@ def body(report: dict[str, Any], details: dict[str, Any]) -> str:
     table = _title(report) + board(report, details)
     parts = [
         section(table, "variants"),
+        section(search(report, details), "search"),
         section(_two(pareto(report, details), why(report, details)), "tradeoff"),
         section(_two(latency(report, details), grid(report, details)), "latency"),
         section(_two(memory(report, details), profile(report, details)), "memory"),

@@ -7,6 +7,8 @@ products with a weight are quantized, a scale a channel; norms, softmax and the 
 
 from __future__ import annotations
 
+import glob
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,15 +16,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
+from workbench.errors import WorkbenchError
 from workbench.graph import FAMILY, coverage, read_onnx, weight_of
 from workbench.steps.folder import copy_companions, require_empty
+from workbench.steps.onnx_sensitivity import ranking
 from workbench.steps.onnx_source import excluded, is_large, quantizable
 from workbench.steps.quiet import quietly
-from workbench.steps.results import OnnxResult
+from workbench.steps.results import OnnxResult, onnx_model
 from workbench.steps.samples import calibration_batches
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
+
+RANGES = "ranges.json"  # of every activation; who leaves other operators alone needs no other
 
 
 class QuantizeOnnxStatic(OnnxResult, plugin.Step):
@@ -46,7 +52,7 @@ class QuantizeOnnxStatic(OnnxResult, plugin.Step):
         calibration: Literal["minmax", "percentile", "entropy"] = Field(
             "minmax",
             description="How a range is chosen: all values seen, all but the rarest, or the one that loses least.",
-            json_schema_extra={"search": ["minmax", "percentile", "entropy"]},
+            json_schema_extra={"search": ["minmax", "percentile", "entropy"], "changes": "values"},
         )
         percentile: float = Field(99.999, gt=50, le=100, description="Share of values inside, for `percentile`.")
         activation_type: Literal["uint8", "int8"] = Field("uint8", description="Stored type of an activation.")
@@ -78,13 +84,18 @@ class QuantizeOnnxStatic(OnnxResult, plugin.Step):
         from onnxruntime.quantization import QuantFormat, quantize_static
 
         require_empty(into)
-        feeds = list(calibration_batches(context))
+        ranges, feeds = into / RANGES, []
+        if context.like and (context.like / RANGES).is_file():
+            shutil.copyfile(context.like / RANGES, ranges)
+        else:
+            feeds = list(calibration_batches(context))
         with quietly(), quantizable(source) as model:
             names = [name for name, _, _ in read_onnx(model).inputs]
             quantize_static(
                 model,
                 into / "model.onnx",
                 _Reader([{name: feed[name] for name in names if name in feed} for feed in feeds]),
+                calibration_cache_path=ranges,
                 quant_format=QuantFormat.QDQ if options.format == "qdq" else QuantFormat.QOperator,
                 op_types_to_quantize=list(options.op_types),
                 per_channel=options.per_channel,
@@ -96,7 +107,19 @@ class QuantizeOnnxStatic(OnnxResult, plugin.Step):
             if options.inputs_only:
                 _reconnect(into / "model.onnx", options.op_types)
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_onnx(into / "model.onnx")), "calibrated": len(feeds)}
+        calibrated = len(context.calibration) if context.calibration else 0
+        return {"coverage": coverage(read_onnx(into / "model.onnx")), "calibrated": calibrated}
+
+    def sensitivity(self, source: Path, made: Path, context: plugin.StepContext) -> dict[str, Any]:
+        """On calibration examples, each alone. Raises WorkbenchError for a model that is too large to be doubled."""
+        if is_large(onnx_model(source)):
+            raise WorkbenchError("This model is too large to rank its operators.", "Two copies of it are run at once.")
+        with quietly(), quantizable(source) as model:
+            return ranking(model, onnx_model(made), list(calibration_batches(context)), context.progress)
+
+    def leaving(self, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """Names as patterns that match nothing else."""
+        return options | {"exclude": sorted({*options.get("exclude", ()), *map(glob.escape, names)})}
 
 
 def _left_alone(model: Path, options: QuantizeOnnxStatic.Options) -> list[str]:

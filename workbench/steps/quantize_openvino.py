@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from workbench import plugin
 from workbench.graph import coverage, read_ir
 from workbench.steps.folder import copy_companions, require_empty
+from workbench.steps.openvino_revert import revert
+from workbench.steps.openvino_sensitivity import ranking
 from workbench.steps.quiet import quietly
 from workbench.steps.results import IrResult, ir_model
 from workbench.steps.samples import calibration_batches
+
+if TYPE_CHECKING:
+    from workbench.plugin import Batch
 
 
 class QuantizeOpenVINO(IrResult, plugin.Step):
@@ -44,20 +50,41 @@ class QuantizeOpenVINO(IrResult, plugin.Step):
             "auto", description="Seven bits where a CPU without VNNI would overflow."
         )
         exclude: tuple[str, ...] = Field((), description="Operators to leave alone, as regular expressions.")
+        revert: tuple[str, ...] = Field(
+            (), description="Names of operators to bring back to floats at the end; the others stay as they are."
+        )
 
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
         """Facts: coverage, calibrated (examples used). Raises WorkbenchError without calibration data."""
         import openvino
 
         require_empty(into)
-        feeds = list(calibration_batches(context))[: options.subset_size]
         with quietly():
-            model = openvino.Core().read_model(ir_model(source))
-            known = [port.get_any_name() for port in model.inputs]
-            quantized = _quantize(model, [{name: feed[name] for name in known} for feed in feeds], options)
+            if context.like:  # it was quantized already, and fewer of its operators were brought back
+                quantized = openvino.Core().read_model(ir_model(context.like))
+            else:
+                model, feeds = openvino.Core().read_model(ir_model(source)), list(calibration_batches(context))
+                quantized = _quantize(model, _fed(model, feeds[: options.subset_size]), options)
+            revert(quantized, ir_model(source), options.revert)
             openvino.save_model(quantized, into / "openvino_model.xml", compress_to_fp16=False)
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_ir(into / "openvino_model.xml")), "calibrated": len(feeds)}
+        calibrated = min(len(context.calibration) if context.calibration else 0, options.subset_size)
+        return {"coverage": coverage(read_ir(into / "openvino_model.xml")), "calibrated": calibrated}
+
+    def sensitivity(self, source: Path, made: Path, context: plugin.StepContext) -> dict[str, Any]:
+        """On calibration examples, each alone."""
+        with quietly():
+            return ranking(ir_model(source), ir_model(made), list(calibration_batches(context)), context.progress)
+
+    def leaving(self, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """They are brought back in the end: to leave them out from the start would mean to calibrate again."""
+        return options | {"revert": sorted({*options.get("revert", ()), *names})}
+
+
+def _fed(model: Any, feeds: Sequence[Batch]) -> list[dict[str, Any]]:
+    """Those inputs that the model has."""
+    known = [port.get_any_name() for port in model.inputs]
+    return [{name: feed[name] for name in known} for feed in feeds]
 
 
 def _quantize(model: Any, feeds: list[dict[str, Any]], options: QuantizeOpenVINO.Options) -> Any:

@@ -15,7 +15,6 @@ from workbench.faces.web import run as run_screen
 from workbench.faces.web.around import Desk, told
 from workbench.faces.web.choose import refuse_files, refuse_places
 from workbench.faces.web.parts import stepper
-from workbench.store import COMPARE
 
 
 def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
@@ -55,7 +54,7 @@ def functions(desk: Desk) -> tuple[Callable[..., Any], ...]:
         its levels, as far as they are known (`passed` is null until all are)."""
         with told():
             record = desk.visitors.own(run, owner)
-            if record.kind != COMPARE:
+            if not record.compares:
                 return bench.verification_of(record.id, desk.store).to_dict()
             report, _ = bench.report(record.id, desk.store)
             names = [row["name"] for row in report["rows"] if row["status"] == "ok"]

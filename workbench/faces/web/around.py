@@ -12,7 +12,7 @@ from workbench.errors import WorkbenchError
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.planning import Plan
-from workbench.store import COMPARE, RunRecord, Store
+from workbench.store import RunRecord, Store
 
 if TYPE_CHECKING:
     pass
@@ -42,7 +42,7 @@ class Desk:
     def finished(self, run: str | None, visitor: str) -> RunRecord | None:
         """One's own comparison that has a report, or none."""
         record = self.record(run, visitor)
-        return record if record is not None and record.status == "ok" and record.kind == COMPARE else None
+        return record if record is not None and record.status == "ok" and record.compares else None
 
     def submit(self, plan: Plan, visitor: str) -> str:
         """The run's id. Raises WorkbenchError, also for somebody who has too many runs under way."""

@@ -24,7 +24,6 @@ from workbench.inventory import Offered
 from workbench.planning import Plan, Request
 from workbench.recipe import Recipe
 from workbench.report.markup import e, icon
-from workbench.store import COMPARE
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -217,7 +216,7 @@ def cards(task: str, target: str, store: Store, opened: str = "") -> str:
 def resolution(desk: Desk) -> tuple[float, float] | None:
     """The baseline against itself in the newest run that measured it: what this machine can tell apart."""
     for one in desk.store.runs()[:LOOKED_AT]:
-        if one.status == "ok" and one.kind == COMPARE:
+        if one.status == "ok" and one.compares:
             try:
                 report, _ = bench.report(one.id, desk.store)
             except WorkbenchError:

@@ -18,7 +18,6 @@ from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.parts.two_runs import two_runs
 from workbench.faces.web.visitors import Visitors
 from workbench.report.markup import e, table
-from workbench.store import COMPARE
 
 TITLE = '<h1 class="hidden">History</h1>'
 EMPTY = TITLE + '<p class="empty">No runs yet. The first one appears here as soon as it begins, and stays.</p>'
@@ -67,7 +66,7 @@ def build() -> dict[str, Any]:
 
 def finished(visitor: str, visitors: Visitors) -> list[tuple[str, str]]:
     """[(what is shown, id)] of one's own comparisons that have a report, newest first."""
-    found = [one for one in visitors.runs(visitor)[:SHOWN] if one.status == "ok" and one.kind == COMPARE]
+    found = [one for one in visitors.runs(visitor)[:SHOWN] if one.status == "ok" and one.compares]
     return [(f"{one.title}, {_when(one.created)}", one.id) for one in found]
 
 

@@ -16,7 +16,7 @@ from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import e
-from workbench.store import COMPARE, RunRecord
+from workbench.store import RunRecord
 
 if TYPE_CHECKING:
     from gradio.components import Component
@@ -55,14 +55,14 @@ def _log(record: RunRecord, visitors: Visitors) -> str:
 
 
 def _body(record: RunRecord, board: Board, variants: tuple[str, ...]) -> str:
-    if record.kind == COMPARE:
+    if record.compares:
         return f"<h2>Variants</h2>{stepper.stepper(board, variants)}"
     return f"<h2>Levels</h2>{levels.levels(board.levels, board.status, levels.note(board))}"
 
 
 def headline(record: RunRecord, board: Board, place: int = 0) -> str:
     """The first line, by the run's kind."""
-    return stepper.headline(board, place) if record.kind == COMPARE else levels.headline(board, place)
+    return stepper.headline(board, place) if record.compares else levels.headline(board, place)
 
 
 def title(record: RunRecord | None, watching: Watching) -> str:

@@ -7,10 +7,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from workbench import bench, words
-from workbench.event import Checked, Event, Failed, Made, Measured, Started
+from workbench.event import Checked, Event, Failed, Made, Measured, Started, Tried
 from workbench.faces.board import Board, board_of, board_of_run
-from workbench.faces.live import line
-from workbench.store import COMPARE, Store
+from workbench.faces.live import TOLD, candidate, line
+from workbench.store import Store
 
 KEPT = 50  # runs
 LINES = 400  # of a log
@@ -48,7 +48,7 @@ class Watching:
             return seen.board, seen.variants, seen.log
 
     def _begun(self, run: str) -> _Seen:
-        if bench.record(run, self.store).kind != COMPARE:
+        if not bench.record(run, self.store).compares:
             return _Seen(board_of_run(run, self.store), ())
         plan = bench.plan_of(run, self.store)
         return _Seen(board_of(plan), tuple(one.name for one in plan.variants))
@@ -58,5 +58,7 @@ def _line(event: Event, board: Board) -> str:
     """What the log says of it; "" for what is no news."""
     if isinstance(event, Checked):
         return f"{words.LEVELS[event.result]}: {words.level_name(event.level)}, {event.why}"
+    if isinstance(event, Tried):
+        return candidate(event) if event.state in TOLD else ""
     news = isinstance(event, Started | Made | Measured | Failed) and event.work in board.items
     return line(board.items[event.work]) if news else ""

@@ -26,7 +26,29 @@ def _terms() -> str:
 
 def method_lines(report: Report) -> list[str]:
     """Plain sentences, for every format."""
-    return [_verdicts(report), _speed(report), _accuracy(report)]
+    return [_verdicts(report), _speed(report), _accuracy(report), *_search(report)]
+
+
+def _search(report: Report) -> list[str]:
+    """What a search took, and how often it may err."""
+    if not (search := report.get("search")):
+        return []
+    done, test = search["work"], search["test"]
+    said = (
+        f"Search: {words.plural(done['builds'], 'build')}, {words.plural(done['calibrations'], 'calibration')}, "
+        f"{words.plural(done['evaluations'], 'evaluation')} on all examples, {done['given_up']} given up early. "
+    )
+    if test["wrong_kill_each"]:
+        said += (
+            f"A candidate that would meet the bar is given up with a chance of at most "
+            f"{words.percent(test['wrong_kill_each'])}, any of those tested {words.percent(test['wrong_kill_any'])}. "
+        )
+    return [
+        f"{said}A candidate whose true drop is the bar itself meets it with a chance of at most "
+        f"{words.percent(test['wrong_accept_each'], 1)}, any of those tested "
+        f"{words.percent(test['wrong_accept_any'], 1)}; one that truly loses twice the bar far more rarely, in fewer "
+        "than one search of twenty."
+    ]
 
 
 def _verdicts(report: Report) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from workbench import words
 from workbench.faces.board import Board, Item
+from workbench.faces.web.parts import candidates
 from workbench.report.markup import e, icon
 
 COLUMNS = {"make": "Build", "predict": "Accuracy", "audit": "Audit", "speed": "Speed"}
@@ -31,9 +32,11 @@ def headline(board: Board, place: int = 0) -> str:
 
 
 def share(board: Board) -> float:
-    """0 to 1: of the pieces of work, those that run by their own count."""
+    """0 to 1: of the pieces of work, those that run by their own count; of a search, what is spent of its budget."""
     if board.status == "ok":
         return 1.0
+    if board.phase:
+        return 1 - board.remaining / max(board.seconds_estimated, board.remaining, 1.0)
     items = list(board.items.values())
     done = sum(1.0 if item.state not in ("waits", "runs") else _part(item) for item in items)
     return done / max(len(items), 1)
@@ -46,7 +49,7 @@ def _part(item: Item) -> float:
 def facts(board: Board, now: float, place: int = 0) -> str:
     """Elapsed, remaining, reused, queue. `now`: seconds since the epoch."""
     passed = max(board.now, now) - board.began if board.began and board.status == "running" else board.elapsed
-    left = max(0.0, board.seconds_estimated - passed)
+    left = max(0.0, board.seconds_estimated - passed) if board.phase is None else board.remaining
     ended, total = board.counts
     reused = sum(item.state == "reused" for item in board.items.values())
     remaining = words.duration(left) if board.status in ("running", "waiting") else words.NONE
@@ -58,6 +61,8 @@ def facts(board: Board, now: float, place: int = 0) -> str:
         ("Reused", words.plural(reused, "piece"), "speed is always measured anew"),
         ("Queue", queue, "one run measures at a time"),
     ]
+    if board.phase:
+        cells[1:3] = candidates.facts(board, left)
     inside = "".join(
         f"<div><dt>{e(name)}</dt><dd>{e(value)}</dd><dd>{e(note)}</dd></div>" for name, value, note in cells
     )
@@ -73,7 +78,10 @@ def bar(board: Board) -> str:
 
 
 def stepper(board: Board, variants: Sequence[str]) -> str:
-    """A row a variant, a column a kind of work. What several variants share stands in each of their rows."""
+    """A row a variant, a column a kind of work. What several variants share stands in each of their rows. Of a search,
+    its candidates."""
+    if board.phase:
+        return candidates.candidates(board)
     head = "".join(f'<th scope="col">{e(name)}</th>' for name in ("Variant", *COLUMNS.values()))
     rows = "".join(_row(board, name) for name in variants)
     return (

@@ -1,0 +1,119 @@
+"""One search from its first build to its report. Everything it decides is in the ledger; what it does is reused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench import planning
+from workbench.errors import WorkbenchError
+from workbench.planning import Plan
+from workbench.running import Emit
+from workbench.store import Store
+from workbench.tuning import account, improving, racing, space
+from workbench.tuning.ledger import Candidate
+from workbench.tuning.trying import Trying
+
+# Shares of the budget at which a phase begins nothing new.
+RACING, JUDGING, IMPROVING = 0.5, 0.65, 0.75
+CONFIRMED = 4  # rows beside the baseline that are measured in full
+FEWEST_TO_CONFIRM_S = 5.0
+
+
+def work(plan: Plan, store: Store, folder: Path, emit: Emit) -> float:
+    """Search within plan.request.budget_s wall seconds, all attempts together; the seconds that jobs took."""
+    trying = Trying(plan, store, folder, emit)
+    planning.keep_local_data(plan, store)
+    inputs(trying)
+    begin(trying)
+    race_all(trying)
+    judge_all(trying)
+    trying.enter("improve", IMPROVING)
+    improving.improve(trying)
+    confirm(trying)
+    return trying.here.jobs_s
+
+
+def inputs(trying: Trying) -> None:
+    """What all candidates need. Raises WorkbenchError."""
+    trying.enter("inputs", None)
+    if broken := trying.here.do("model", "inputs"):
+        raise WorkbenchError(broken.what, broken.why, broken.fix)
+    if broken := trying.here.do(trying.plan.baseline.artifact):
+        raise WorkbenchError("The baseline could not be built.", broken.what, broken.fix)
+    trying.begin_baseline()
+
+
+def begin(trying: Trying) -> None:
+    """The candidates of the plan, and each one's form for the race."""
+    ledger = trying.ledger
+    for gap in trying.plan.gaps:
+        ledger.add(Candidate(gap.recipe, "", "dead", lost={"why": "skipped", "reason": gap.reason}))
+    for variant in space.in_order(trying.plan):
+        ledger.add(Candidate(variant.name, space.racer_name(variant)))
+    racers = {one.racer: space.racer(trying.plan, trying.variant(one.name)) for one in ledger.alive
+              if one.racer != one.name}  # fmt: skip
+    trying.extend(racers)
+
+
+def race_all(trying: Trying) -> None:
+    """Build and race, heat by heat: so a best so far is known early."""
+    trying.enter("race", RACING)
+    built: list[Candidate] = []
+    for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
+        if trying.time_is_up and (built or trying.ledger.raced()):
+            trying.ledger.bury(one.name, "budget", before="was built")
+        elif trying.build(one, one.racer):
+            built.append(one)
+        if len(built) == racing.HEAT:
+            trying.race(built)
+            built = []
+    trying.race(built)
+
+
+def judge_all(trying: Trying) -> None:
+    """From the best on, until two meet the bar; the safest before time runs out."""
+    trying.enter("answers", None)
+    trying.answer_baseline()
+    trying.until, slowest = JUDGING, 0.0
+    while len(trying.met()) < 2 and (waiting := _unanswered(trying)):
+        if trying.time_is_up and (trying.met() or slowest):
+            break
+        begin = trying.ledger.spent
+        hurry = trying.ledger.left_until(JUDGING) < 2 * slowest and not trying.met()
+        trying.judge(_safest(trying, waiting) if hurry else waiting[0])
+        slowest = max(slowest, trying.ledger.spent - begin)
+
+
+def _unanswered(trying: Trying) -> list[Candidate]:
+    found = [one for one in trying.ledger.raced() if not one.accuracy and not one.origin]
+    return sorted(found, key=lambda one: -trying.worth(one))
+
+
+def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
+    """The best of those in which the fewest operators were changed to integers."""
+
+    def changed(one: Candidate) -> float:
+        artifact = trying.variant(one.racer).artifact
+        trying.here.do(artifact)
+        found = trying.here.facts(artifact).get("coverage", {}).values()
+        return float(sum(each["quantized"] for each in found) / max(sum(each["total"] for each in found), 1))
+
+    return min(waiting, key=changed)  # the first, so the best, of equals
+
+
+def confirm(trying: Trying) -> None:
+    """The best, its runner-up and what else is on the front: all examples, a whole block, fresh processes."""
+    trying.enter("confirm", None)
+    here, ledger = trying.here, trying.ledger
+    chosen = [trying.variant(one.name) for one in account.finalists(ledger, trying.goal.optimize)[:CONFIRMED]]
+    everyone = [trying.plan.baseline, *chosen]
+    for variant in everyone:
+        here.do(*variant.chain, f"predict-{variant.name}", f"audit-{variant.name}")
+    here.do("facts", *(["peaks"] if ledger.left > 0.1 * ledger.budget_s else []))
+    cap = min(trying.plan.measure["time_cap_s"], max(FEWEST_TO_CONFIRM_S, 0.6 * ledger.left))
+    speed = here.interleaved(
+        [one.name for one in chosen], trying.folder / "speed.json", "Confirm: speed in full",
+        measure=trying.plan.measure | {"time_cap_s": cap},
+    )  # fmt: skip
+    account.settle(here, ledger, trying.goal, everyone, speed, trying.trial)

@@ -1,0 +1,128 @@
+"""What may be tried: the recipes of the plan, a form of each for the race, and each with one option changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from workbench import catalog, machine, planning
+from workbench import recipe as recipes
+from workbench.planning import Plan, Variant
+from workbench.plugin import Repairs
+
+FEW = 8  # calibration samples of a model that is only raced: its speed does not depend on their values
+RACER = "+few"
+SAMPLES = (64, 512)  # amounts of calibration worth trying beside the usual one
+Document = dict[str, Any]
+
+
+def in_order(plan: Plan) -> list[Variant]:
+    """The plan's candidates, those first that are likeliest to be worth their time: as the target has them, else the
+    first choices."""
+    found = [variant for variant in plan.variants[1:] if not is_racer(variant.name)]
+    shelf = recipes.shelf()
+
+    def place(variant: Variant) -> bool:
+        known = shelf.get(variant.name)
+        return bool(known and known.shelf and not known.shelf.first_choice)
+
+    return found if plan.target else sorted(found, key=place)
+
+
+# ---- for the race -------------------------------------------------------------------------------
+
+
+def racer_name(variant: Variant) -> str:
+    """The variant's own name where it learns nothing from calibration."""
+    few = variant.calibration and planning.calibration_of(recipes.from_dict(variant.recipe)).n > FEW
+    return variant.name + RACER if few else variant.name
+
+
+def is_racer(name: str) -> bool:
+    return name.endswith(RACER)
+
+
+def racer(plan: Plan, variant: Variant) -> Document:
+    """The recipe of a candidate for the race."""
+    return with_calibration(plan, variant.recipe, FEW)
+
+
+def with_calibration(plan: Plan, document: Document, n: int) -> Document:
+    """A recipe that calibrates on `n` samples of the plan's data."""
+    select = planning.calibration_of(recipes.from_dict(document)).model_dump() | {"n": n}
+    said = plan.data["calibration"]
+    source = said["source"].partition(":")[0] if said["kind"] == "hub" else said["source"]
+    data = dict(document["spec"].get("data", {})) | {"calibration": {"source": source, "select": select}}
+    return document | {"spec": document["spec"] | {"data": data}}
+
+
+# ---- changes ------------------------------------------------------------------------------------
+
+
+def leaving(document: Document, names: list[str]) -> Document:
+    """The recipe whose last step that can, leaves these operators alone."""
+    steps = [dict(step) for step in document["spec"]["steps"]]
+    at = max(i for i, step in enumerate(steps) if isinstance(catalog.step(step["use"]), Repairs))
+    step = catalog.step(steps[at]["use"])
+    assert isinstance(step, Repairs)
+    options = {key: value for key, value in steps[at].items() if key != "use"}
+    steps[at] = {"use": steps[at]["use"], **step.leaving(options, names)}
+    return _with_steps(document, steps)
+
+
+def values(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
+    """Changes that leave the speed as it is: {name: recipe}."""
+    found = dict(_changed(variant, "values", optimize))
+    if variant.calibration and plan.data["origin"] != "held out":  # whose amount no recipe file can say
+        usual = planning.drawn(plan, variant.calibration)["n"]
+        have = plan.data["calibration"]["n"]
+        found |= {f"{variant.name}+{n}-samples": with_calibration(plan, variant.recipe, n)
+                  for n in SAMPLES if n != usual and n <= have}  # fmt: skip
+    return found
+
+
+def speeds(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
+    """Changes that may change the speed: {name: recipe}."""
+    found = dict(_changed(variant, "speed", optimize))
+    half = machine.auto_threads() // 2
+    if half and variant.threads != half and optimize != "size":
+        target = variant.recipe["spec"]["target"] | {"threads": half}
+        found[f"{variant.name}+{half}-threads"] = _with_target(variant.recipe, target)
+    return found
+
+
+def _changed(variant: Variant, changes: str, optimize: str) -> Iterator[tuple[str, Document]]:
+    """One option of one step, or of the backend, to another value that its plug-in says is worth a search."""
+    document = variant.recipe
+    for place, said in enumerate(document["spec"].get("steps", ())):
+        given = {key: value for key, value in said.items() if key != "use"}
+        for option, value in _worth_a_search(catalog.step(said["use"]), given, changes, optimize):
+            steps = [*document["spec"]["steps"]]
+            steps[place] = said | {option: value}
+            yield _name(variant, option, value), _with_steps(document, steps)
+    target = document["spec"]["target"]
+    given = target.get("options", {})
+    for option, value in _worth_a_search(catalog.backend(target["backend"]), given, changes, optimize):
+        yield _name(variant, option, value), _with_target(document, target | {"options": given | {option: value}})
+
+
+def _worth_a_search(plugin: Any, given: dict[str, Any], changes: str, optimize: str) -> Iterator[tuple[str, Any]]:
+    for one in catalog.options(plugin):
+        now = given.get(one["name"], one["default"])
+        if one["changes"] == changes and one["pays_for"] in ("", optimize):
+            yield from ((one["name"], value) for value in one["search"] if value != now)
+
+
+def _name(variant: Variant, option: str, value: Any) -> str:
+    """`onnx-int8-static+calibration-percentile`: letters that a recipe's name may have."""
+    word = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(r"[^A-Za-z0-9._+~-]", ".", f"{variant.name}+{option.replace('_', '-')}-{word}")[:100]
+
+
+def _with_steps(document: Document, steps: list[Document]) -> Document:
+    return document | {"spec": document["spec"] | {"steps": steps}}
+
+
+def _with_target(document: Document, target: Document) -> Document:
+    return document | {"spec": document["spec"] | {"target": target}}

@@ -1,0 +1,171 @@
+"""What can be done with one candidate: plan it, build it, race it, let it answer. Each outcome goes into the ledger."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from workbench import outcome, planning
+from workbench.comparison import Goal, Predictions
+from workbench.errors import WorkbenchError
+from workbench.event import Failed
+from workbench.isolate import Limits
+from workbench.planning import Plan, Variant
+from workbench.running import Emit, Here
+from workbench.store import Store
+from workbench.tuning import account, answering, racing, sequential
+from workbench.tuning.ledger import Candidate, Ledger
+
+FEWEST_SECONDS = 20.0  # that one piece of work may take, however little is left
+BUILDING = 0.12  # of the budget, that one step of a build may take: one slow export must not cost the others their turn
+
+
+class Trying:
+    """One search's hands. `until` is the share of the budget at which its phase ends; None: nothing hurries it."""
+
+    def __init__(self, plan: Plan, store: Store, folder: Path, emit: Emit) -> None:
+        assert plan.request.budget_s
+        self.store, self.folder = store, folder
+        self.ledger = Ledger(folder / "search.json", plan.request.budget_s, emit)
+        self.here = Here(plan, store, folder, emit, self._patience)
+        self.goal: Goal = outcome.goal_of(plan)
+        self.bounds = account.bounds_of(self.goal)
+        self.until: float | None = None
+        self._searcher, self._answering = threading.get_ident(), ThreadPoolExecutor(max_workers=1)
+        self._answered: Future[Failed | None] | None = None
+        self._builds = False
+        self.base: Predictions | None = None
+        self.trial: sequential.Trial | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return self.here.plan
+
+    @property
+    def time_is_up(self) -> bool:
+        return self.until is not None and self.ledger.left_until(self.until) <= 0
+
+    def enter(self, phase: str, until: float | None) -> None:
+        self.until = until
+        self.ledger.enter(phase)
+
+    def _patience(self) -> float:
+        """Seconds that one piece of work may take now. The baseline's answers, which are given beside, have all there
+        is: nothing goes on without them."""
+        if self.until is None or threading.get_ident() != self._searcher:
+            return stage_seconds()
+        most = BUILDING * self.ledger.budget_s if self._builds else self.ledger.left_until(self.until)
+        return max(FEWEST_SECONDS, min(most, self.ledger.left_until(self.until)))
+
+    # ---- the plan
+
+    def extend(self, documents: Mapping[str, dict[str, Any]], like: Mapping[str, str] | None = None) -> None:
+        """The plan grows, also on disk: what it names is not cleaned away. `like`: see planning.extended."""
+        self.here.plan = planning.extended(self.plan, documents, self.store, self.folder / "log", like or {})
+        self.store.set_plan(self.folder.name, self.plan.to_dict())
+
+    def variant(self, name: str) -> Variant:
+        return next(one for one in self.plan.variants if one.name == name)
+
+    def is_planned(self, name: str) -> bool:
+        """Or it cannot run here, and the plan's gap of that name says why."""
+        return any(one.name == name for one in self.plan.variants)
+
+    # ---- speed
+
+    def build(self, one: Candidate, name: str) -> bool:
+        """Make a variant of a candidate; who fails, or is too large, is buried."""
+        self.ledger.note(one.name, state="builds")
+        artifact = self.variant(name).artifact
+        self._builds = True
+        broken = self.here.do(artifact)
+        self._builds = False
+        if broken:
+            self._bury_broken(one, broken)
+            return False
+        size = self.here.bytes_of(artifact) / 1e6
+        if (most := self.bounds.get("max_size_mb")) and size > most:
+            self.ledger.bury(one.name, "too_large", mb=size, bar=most)
+            return False
+        return True
+
+    def _bury_broken(self, one: Candidate, broken: Failed) -> None:
+        if self.time_is_up:
+            self.ledger.bury(one.name, "budget", before="was built")
+        else:
+            self.ledger.bury(one.name, "failed", stage=broken.stage, reason=broken.reason)
+
+    def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
+        """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile."""
+        if self._answered:
+            self._answered.result()
+        sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
+        points = self.goal.optimize == "throughput"
+        for heat in racing.heats(candidates, sizes):
+            racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points, anchor)
+            for one in heat:
+                self.weigh(self.ledger.candidates[one.name])
+
+    def weigh(self, one: Candidate) -> None:
+        """Bury who surely misses a bar that accuracy has no part in."""
+        if one.dead or one.pace is None or one.pace["ci95"] is None:
+            return
+        pace, least, most = one.pace, self.bounds.get("min_speedup"), self.bounds.get("max_memory_mb")
+        if least and pace["ci95"][1] < least:
+            self.ledger.bury(one.name, "below_speedup", speedup=pace["speedup"], ci95=pace["ci95"], bar=least)
+        elif most and pace["peak_rss_mb"] > most:
+            self.ledger.bury(one.name, "too_much_memory", mb=pace["peak_rss_mb"], bar=most)
+        elif self.goal.optimize == "latency" and pace["verdict"] == "slower":
+            self.ledger.bury(one.name, "not_faster", speedup=pace["speedup"], ci95=pace["ci95"])
+
+    def worth(self, one: Candidate) -> float:
+        return racing.worth(one, self.goal.optimize)
+
+    # ---- accuracy
+
+    def begin_baseline(self) -> None:
+        """Let it answer while candidates are built, which are not timed."""
+        self._answered = self._answering.submit(self.here.do, f"predict-{self.plan.baseline.name}")
+
+    def answer_baseline(self) -> None:
+        """Once; the order of the examples is fixed by it, before any candidate is seen."""
+        assert self._answered is not None
+        if broken := self._answered.result():
+            raise WorkbenchError("The baseline could not answer.", broken.what, broken.fix)
+        self.base = outcome.predictions(self.plan, self.store, self.plan.baseline)
+        assert self.base is not None
+        self.trial = sequential.trial(self.base, self.goal, self.plan.request.data_seed)
+
+    def judge(self, one: Candidate) -> Candidate:
+        """Let it answer, in its whole form, until it is certain that it fails, or to the end."""
+        assert self.trial is not None and self.base is not None
+        if not self.build(one, one.name):
+            return self.ledger.candidates[one.name]
+        self.ledger.note(one.name, state="answers")
+        found = answering.answer(self.here, one.name, self.trial, self.base)
+        if isinstance(found, Failed):
+            self._bury_broken(one, found)
+        elif found is not None:
+            facts: dict[str, Any] = {"lost": found.lost, "made_up": found.made_up, "change": found.change}
+            facts |= {"why": "drop", "examples": found.examples, "n": found.n, "allowed": self.trial.most_lost,
+                      "unit": self.base.metric.unit if self.base.metric else "fraction"}  # fmt: skip
+            self.ledger.note(one.name, examples=found.examples, state="dead", lost=facts)
+        else:
+            self._weigh_answers(one)
+        return self.ledger.candidates[one.name]
+
+    def _weigh_answers(self, one: Candidate) -> None:
+        said = self.here.accuracy(self.variant(one.name))
+        known: dict[str, Any] = {"accuracy": said, "examples": said["n"], "state": "alive"}
+        if said["constraint"] != "met":
+            why = "missed" if said["constraint"] == "missed" else "cannot_tell"
+            facts = {key: said[key] for key in ("delta", "ci95", "unit", "n")}
+            known |= {"state": "dead", "lost": {"why": why, **facts}}
+        self.ledger.note(one.name, **known)
+
+    def met(self) -> list[Candidate]:
+        """Who meets the bar, the best first."""
+        return sorted((one for one in self.ledger.raced() if one.meets), key=lambda one: -self.worth(one))
