@@ -136,6 +136,24 @@ def warm_home(home: Path, warm_run: tuple[Path, str]) -> Path:
     return home
 
 
+def know_machine(home: Path, warm_run: tuple[Path, str]) -> None:
+    """Put the peaks of this machine into a new home: measuring them takes ten seconds, one test after the other."""
+    from workbench import bench
+    from workbench.store import Store
+
+    warm, run = warm_run
+    peaks = Store(warm).find(bench.plan_of(run, Store(warm)).piece("peaks").key)
+    assert peaks is not None
+    place = peaks.path.parent
+    shutil.copytree(place, home / place.relative_to(warm))
+
+
+@pytest.fixture
+def known_machine(home: Path, warm_run: tuple[Path, str]) -> None:
+    """The home of this test knows the peaks of this machine."""
+    know_machine(home, warm_run)
+
+
 @pytest.fixture
 def exported(warm_run: tuple[Path, str], tmp_path: Path) -> Path:
     """The recipe file that a run wrote; may be edited. How fast a tiny model is depends on what else the machine

@@ -99,7 +99,7 @@ def hang(job: Job, channel: Channel) -> None:
 def surroundings(job: Job, channel: Channel) -> dict[str, Any]:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return {"env": dict(os.environ), "cores": cores, "group": os.getpgid(0), "pid": os.getpid(),
-            "niceness": os.nice(0)}  # fmt: skip
+            "parent": os.getppid(), "niceness": os.nice(0)}  # fmt: skip
 
 
 def park_and_look(job: Job, channel: Channel) -> None:

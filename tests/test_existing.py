@@ -35,6 +35,7 @@ def _as_it_is(folder: Path, **options: str) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_a_repositorys_onnx_folder_is_compared_as_it_is(repository: Path, small: Small, tmp_path: Path) -> None:
     recipe = _as_it_is(tmp_path)
     done = command("compare", str(repository), "-r", str(recipe), "--data", str(small.rows), "--json", cwd=tmp_path)
@@ -46,6 +47,7 @@ def test_a_repositorys_onnx_folder_is_compared_as_it_is(repository: Path, small:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_a_file_that_is_not_there_fails_its_row_with_what_there_is(
     repository: Path, small: Small, tmp_path: Path
 ) -> None:
@@ -57,6 +59,7 @@ def test_a_file_that_is_not_there_fails_its_row_with_what_there_is(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_the_image_starter_is_compared_with_calibrated_int8(tmp_path: Path) -> None:
     words = ["compare", "starter:fashion", "-r", "onnx-int8-static", "--quick", "--n", "200", "--json"]
     done = command(*words, cwd=tmp_path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,18 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log" / "job.log"
 
 
+@pytest.fixture(autouse=True, params=["fresh", "forked"])
+def begun(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """How workers begin here: everything holds for both. What is imported beforehand is little."""
+    monkeypatch.setattr(isolate, "PRELOADED", ("decimal",))
+    if request.param == "forked":
+        monkeypatch.setattr(isolate, "Limits", functools.partial(Limits, preload=True))
+    yield str(request.param)
+    isolate.close_servers()
+
+
 def call(function: Any, log: Path, job: dict[str, Any] | None = None, **limits: Any) -> Any:
-    return isolate.call(function, job or {}, Limits(**{"seconds": 60, **limits}), log)
+    return isolate.call(function, job or {}, isolate.Limits(**{"seconds": 60, **limits}), log)
 
 
 def failed(function: Any, log: Path, job: dict[str, Any] | None = None, **limits: Any) -> WorkerError:
@@ -59,12 +71,12 @@ def test_the_result_comes_back_from_another_process(log: Path) -> None:
 
 def test_progress_arrives_while_the_job_goes_on(log: Path) -> None:
     heard: list[tuple[float, float, str]] = []
-    result = isolate.call(jobs.count, {}, Limits(seconds=60), log, lambda *said: heard.append(said))
+    result = isolate.call(jobs.count, {}, isolate.Limits(seconds=60), log, lambda *said: heard.append(said))
     assert result == 3 and heard[-1] == (3, 3, "step 3") and heard[0][0] == 1
 
 
 def test_a_parked_worker_answers_one_message_after_the_other(log: Path) -> None:
-    with isolate.start(jobs.talk, {}, Limits(seconds=60), log) as worker:
+    with isolate.start(jobs.talk, {}, isolate.Limits(seconds=60), log) as worker:
         assert worker.answer() == "ready"
         assert [worker.ask(number) for number in (1, 2, 21)] == [2, 4, 42]
     assert gone(worker.pid)
@@ -105,7 +117,7 @@ def test_a_job_that_leaves_is_an_error(log: Path) -> None:
 
 
 def test_the_time_limit_ends_the_worker_and_its_children(log: Path) -> None:
-    worker = isolate.start(jobs.hang, {}, Limits(seconds=60), log)
+    worker = isolate.start(jobs.hang, {}, isolate.Limits(seconds=60), log)
     pids = worker.answer()
     with pytest.raises(WorkerError) as caught:
         worker.result(seconds=0.5)
@@ -115,7 +127,7 @@ def test_the_time_limit_ends_the_worker_and_its_children(log: Path) -> None:
 
 
 def test_end_leaves_no_process_and_may_be_called_twice(log: Path) -> None:
-    worker = isolate.start(jobs.hang, {}, Limits(seconds=60), log)
+    worker = isolate.start(jobs.hang, {}, isolate.Limits(seconds=60), log)
     pids = worker.answer()
     worker.end()
     worker.end()
@@ -155,7 +167,7 @@ def test_a_full_disk_is_named(log: Path) -> None:
 
 
 def test_a_dead_worker_does_not_block_the_one_who_speaks_to_it(log: Path) -> None:
-    with isolate.start(jobs.talk, {}, Limits(seconds=60), log) as worker:
+    with isolate.start(jobs.talk, {}, isolate.Limits(seconds=60), log) as worker:
         worker.answer()
         os.kill(worker.pid, signal.SIGTERM)
         assert gone(worker.pid)
@@ -223,20 +235,51 @@ from tests import jobs
 from workbench import environment, isolate
 
 def main():
-    worker = isolate.start(jobs.talk, {}, isolate.Limits(seconds=60), Path(sys.argv[1]))
-    print(worker.pid, worker.answer(), flush=True)
+    isolate.PRELOADED = ("decimal",)
+    limits = isolate.Limits(seconds=60, preload=sys.argv[2] == "forked")
+    worker = isolate.start(jobs.talk, {}, limits, Path(sys.argv[1]))
+    print(worker.pid, worker.answer(), *(one.process.pid for one in isolate._servers.values()), flush=True)
     time.sleep(600)
 
 main()
 """
 
 
-def test_a_worker_ends_when_its_parent_is_killed(log: Path, in_background: Any) -> None:
-    parent = in_background(sys.executable, "-c", PARENT, str(log))
-    pid = int(parent.stdout.readline().split()[0])
-    assert lives(pid)
+def test_a_worker_ends_when_its_parent_is_killed(log: Path, begun: str, in_background: Any) -> None:
+    parent = in_background(sys.executable, "-c", PARENT, str(log), begun)
+    pid, _, *servers = parent.stdout.readline().split()
+    pids = [int(one) for one in (pid, *servers)]
+    assert all(map(lives, pids)) and len(servers) == (begun == "forked")
     parent.send_signal(signal.SIGKILL)
-    assert gone(pid)
+    assert gone(*pids)
+
+
+# ---- where it begins ----------------------------------------------------------------------------
+
+
+def test_only_what_is_asked_for_is_forked_and_nothing_that_is_timed_or_reaches_the_network(log: Path) -> None:
+    begins = [
+        call(jobs.surroundings, log, preload=True, **more)["parent"]
+        for more in ({}, {}, {"timed": True}, {"network": True})
+    ]
+    one, other, timed, fetcher = begins
+    assert one == other != os.getpid() and timed == fetcher == os.getpid()
+
+
+def test_a_server_that_ended_is_replaced_and_one_that_cannot_import_is_done_without(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = call(jobs.surroundings, log, preload=True)["parent"]
+    os.kill(first, signal.SIGKILL)
+    assert call(jobs.surroundings, log, preload=True)["parent"] not in (first, os.getpid())
+    monkeypatch.setattr(isolate, "PRELOADED", ("there_is_no_such_module",))
+    isolate.close_servers()
+    assert call(jobs.surroundings, log, preload=True)["parent"] == os.getpid()
+
+
+def test_a_server_ends_by_itself_when_nobody_asks(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolate, "SERVER", isolate.SERVER.replace("forks.serve", "forks.IDLE = 0.3; forks.serve"))
+    assert gone(call(jobs.surroundings, log, preload=True)["parent"])
 
 
 def test_every_worker_error_can_be_told_to_people(log: Path) -> None:

@@ -51,6 +51,7 @@ def compared(model: Path, data: Path, folder: Path, faster: str) -> tuple[str, d
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_speech_goes_from_a_folder_of_sounds_to_a_report_and_a_pipeline(tmp_path: Path) -> None:
     model = media.make_ctc(tmp_path / "model")
     run, report, _ = compared(model, speech(tmp_path / "speech"), tmp_path, "onnx-fp32")
@@ -70,6 +71,7 @@ def test_speech_goes_from_a_folder_of_sounds_to_a_report_and_a_pipeline(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_segmentation_goes_from_pictures_and_masks_to_a_report(tmp_path: Path) -> None:
     model = media.make_segformer(tmp_path / "model")
     _, report, _ = compared(model, scenes(tmp_path / "scenes"), tmp_path, "openvino-fp32")
@@ -101,6 +103,7 @@ def test_a_detector_is_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_default_data_of_other_classes_is_compared_without_labels(tmp_path: Path) -> None:
     plan = bench.plan(bench.request(str(make_vit(tmp_path / "model")), ["onnx-fp32"], n=30))
     assert plan.data["evaluation"]["source"] == "starter:fashion" and not plan.data["evaluation"]["labelled"]

@@ -140,6 +140,7 @@ print(json.dumps({"facts": model.facts(), "shape": list(answer.logits.shape)}))
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_a_comparison_with_an_installed_backend_and_task_runs_and_its_recipe_loads(
     small: Small, elsewhere: str, tmp_path: Path
 ) -> None:

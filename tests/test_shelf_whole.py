@@ -17,6 +17,7 @@ from workbench.store import Store
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_nine_recipes_give_nine_rows_from_two_exports(small: Small, home: Path, tmp_path: Path) -> None:
     names = [one.name for one in bench.first_choices("text-classification")]
     files = [make.make_recipe(tmp_path, name) for name in names if name != "pytorch-fp32"]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests import small
+from tests.conftest import know_machine
 from tests.tiny.writers import make_llama
 from workbench import catalog, generation
 from workbench.comparison import accuracy_of
@@ -184,7 +185,7 @@ def test_a_step_that_calibrates_refuses_a_model_that_writes(model: Path, prepare
 
 
 @pytest.fixture(scope="module")
-def compared(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def compared(model: Path, warm_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """(home, folder of the run): PyTorch, ONNX Runtime, both its precisions, and OpenVINO with small weights."""
     from workbench import bench
 
@@ -192,6 +193,7 @@ def compared(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     data = small.write_rows(folder / "texts.csv", [{"text": row["text"]} for row in rows(30)])
     names = ("pytorch-fp32", "onnx-fp32", "onnx-int8-dynamic", "openvino-int8-weights")
     baseline, *others = [relative(small.make_recipe(folder, name, batches=[1, 2])) for name in names]
+    know_machine(folder / "home", warm_run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_HOME", str(folder / "home"))
         asked = {"recipes": others, "baseline": baseline, "data": str(data)}

@@ -36,6 +36,7 @@ def original(task: str, model: Path, **options: Any) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_tags_are_compared_by_their_entities_and_a_recipe_of_the_run_is_a_pipeline(home: Path, tmp_path: Path) -> None:
     model = tiny.make_tagger(tmp_path / "tagger")
     data = tiny.write(tmp_path / "tagged.jsonl", tiny.tagged())
@@ -55,6 +56,7 @@ def test_tags_are_compared_by_their_entities_and_a_recipe_of_the_run_is_a_pipeli
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_pairs_are_compared_by_spearman_and_say_sentences_a_second(home: Path, tmp_path: Path) -> None:
     model = tiny.make_sentences(tmp_path / "sentences")
     data = tiny.write(tmp_path / "pairs.jsonl", tiny.pairs())
@@ -72,6 +74,7 @@ def test_pairs_are_compared_by_spearman_and_say_sentences_a_second(home: Path, t
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_texts_are_compared_by_their_vectors_without_any_label(home: Path, tmp_path: Path) -> None:
     """And the same model is a feature-extraction pipeline."""
     model = tiny.make_encoder(tmp_path / "encoder")
@@ -89,6 +92,7 @@ def test_texts_are_compared_by_their_vectors_without_any_label(home: Path, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_a_mask_is_filled_as_by_the_original(home: Path, tmp_path: Path) -> None:
     model = tiny.make_masked(tmp_path / "masked")
     mine, theirs = bench.pipeline("pytorch-fp32", model=str(model)), original("fill-mask", model)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import browser
 from tests import small as make
-from tests.conftest import Small
+from tests.conftest import Small, know_machine
 from tests.test_light_opening import HEAVY, modules_after
 from tests.tiny import ALL, Tiny
 from workbench import bench, catalog, inputs, running, trying, work
@@ -284,6 +285,7 @@ def test_a_text_without_a_mask_and_a_lone_candidate_are_refused_in_words(tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("known_machine")
 def test_a_pair_of_texts_is_asked_as_a_pair(small: Small, tmp_path: Path) -> None:
     rows = [{"text1": text, "text2": other, "label": label}
             for (text, label), (other, _) in zip(make.texts(40), make.texts(40, seed=9), strict=True)]  # fmt: skip
@@ -306,9 +308,10 @@ def test_a_pair_of_texts_is_asked_as_a_pair(small: Small, tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def fashion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+def fashion(warm_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
     """The starter of pictures, on two backends."""
     folder = tmp_path_factory.mktemp("fashion")
+    know_machine(folder / "home", warm_run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_HOME", str(folder / "home"))
         base, other = (make.make_recipe(folder, name) for name in ("pytorch-fp32", "onnx-fp32"))
@@ -336,6 +339,22 @@ def test_an_uploaded_picture_is_answered_by_all_variants(fashion: Panel, tmp_pat
         assert row.reply is not None and row.reply.answer == label and len(row.seconds) >= work.FEWEST_CALLS
         assert len(row.reply.scores) == 10 and row.agrees in (None, True)
     assert trial.card["image"] in answers(trial)
+
+
+@pytest.mark.slow
+def test_a_picture_is_asked_about_on_the_page(fashion: Panel, tmp_path: Path) -> None:
+    content, label = picture(1)
+    file = tmp_path / "own.png"
+    file.write_bytes(content)
+    home = fashion.store.home
+    with browser.served(home, tmp_path / "log") as address, browser.opened() as page:
+        page.goto(f"{address}?run={fashion.run}")
+        page.get_by_role("heading", name="Try your own input").wait_for()
+        page.locator("#own-image input[type=file]").set_input_files(file)
+        page.get_by_role("button", name="Ask all variants").click()
+        page.locator("table.own tbody tr").nth(1).wait_for(timeout=90_000)
+        assert page.locator("table.own").get_by_text(label).count() >= 2
+        assert not page.said, page.said
 
 
 def bomb() -> bytes:

@@ -46,6 +46,7 @@ def only(page: Any, recipe: str) -> None:
             page.locator(f"#{name}").uncheck()
 
 
+@pytest.mark.usefixtures("known_machine")
 def test_from_the_first_paint_to_a_recipe_file_that_verifies(small: Small, home: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("text,label\nfine,0\n,1\nodd,seven\n")
@@ -154,6 +155,7 @@ def test_a_recipe_file_fills_the_form_and_two_files_and_two_runs_are_told_apart(
         assert not page.said, page.said
 
 
+@pytest.mark.usefixtures("known_machine")
 def test_a_run_is_cancelled_from_another_page_and_can_be_resumed(small: Small, home: Path, tmp_path: Path) -> None:
     with browser.served(home, tmp_path / "log") as address, browser.opened() as page:
         asked = (str(small.model), ["onnx-fp32"], "", str(small.rows), 0, 0.01, True, "")
@@ -168,6 +170,7 @@ def test_a_run_is_cancelled_from_another_page_and_can_be_resumed(small: Small, h
         assert not page.said, page.said
 
 
+@pytest.mark.usefixtures("known_machine")
 def test_two_visitors_at_once_see_their_own_runs_only(home: Path, tmp_path: Path) -> None:
     """Both choose the same; the second is joined to no run of the first."""
     with browser.served(home, tmp_path / "log", shared=True) as address, browser.opened() as one:
@@ -206,6 +209,7 @@ def test_what_is_wrong_in_the_form_is_said_in_words_beside_it(home: Path, tmp_pa
         assert "Traceback" not in page.content() and not page.said
 
 
+@pytest.mark.usefixtures("known_machine")
 def test_a_run_is_submitted_followed_and_cancelled_through_the_api(small: Small, home: Path, tmp_path: Path) -> None:
     with browser.served(home, tmp_path / "log") as address:
         client = Client(address, verbose=False)

@@ -75,3 +75,26 @@ def test_a_wrong_value_is_marked_at_its_field(address: str) -> None:
         n.fill("3")
         n.press("Tab")
         page.get_by_text("from 20 on").first.wait_for(timeout=60_000)
+
+
+def test_a_chosen_theme_stays_over_a_reload_and_auto_follows_the_system(address: str) -> None:
+    paper = "getComputedStyle(document.querySelector('.gradio-container')).getPropertyValue('--paper').trim()"
+    with browser.opened(dark=True) as page:
+        page.goto(address)
+        button = page.locator("button.theme")
+        button.get_by_text("Auto").wait_for()
+        dark = page.evaluate(paper)
+        button.click()
+        button.get_by_text("Light").wait_for()
+        light = page.evaluate(paper)
+        page.reload()
+        button.get_by_text("Light").wait_for()
+        assert page.evaluate(paper) == light != dark
+        assert not page.evaluate("document.body.classList.contains('dark')"), "Gradio's own parts, too"
+        button.click()
+        button.get_by_text("Dark").wait_for()
+        page.emulate_media(color_scheme="light")
+        assert page.evaluate(paper) == dark
+        button.click()
+        button.get_by_text("Auto").wait_for()
+        assert page.evaluate(paper) == light

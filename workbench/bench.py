@@ -663,6 +663,11 @@ def about(model: str, task: str | None = None, store: Store | None = None) -> di
         return planning.about(name, revision or None, task, log)
 
 
+def is_measured_on() -> bool:
+    """Whether somebody measures on this machine now: what is not urgent waits then."""
+    return running.is_measured_on()
+
+
 def devices(backend: str, store: Store | None = None) -> dict[str, Any]:
     """{device: {"description", "missing"}} of a backend, asked of the installed build in a worker."""
     return dict(_ask(catalog.devices, {"backend": backend}, store, network=False))

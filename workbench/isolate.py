@@ -1,15 +1,17 @@
-"""One process per job: a fresh interpreter, its own group, no token, no network, an end that is certain.
+"""One process per job: its own group, no token, no network, an end that is certain.
 
     worker = isolate.start(work.build, job, limits, log)     the function is handed over by its name
     result = worker.result(on_progress)                      what the function returned, or WorkerError
 
 A worker that stays (a parked model) is spoken to with `ask`; its function reads with `channel.receive()`.
 Messages are JSON lines: the job goes in on stdin, answers come back on a pipe of their own, so that
-whatever a library prints lands in the log and nowhere else.
+whatever a library prints lands in the log and nowhere else. A worker is a fresh interpreter, or forked from
+one that has done nothing but the costly imports (`forks`); what is timed is always fresh.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import importlib
@@ -23,15 +25,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
+from workbench import forks
 from workbench.errors import RequestError, WorkbenchError
 
 Job = dict[str, Any]
 Progress = Callable[[float, float, str], None]
-REPLY_FD = "WORKBENCH_REPLY_FD"
+PRELOADED = ("torch", "transformers.modeling_utils")  # some five seconds on a small machine
 PARENT = "WORKBENCH_WORKER_OF"  # in the environment of a worker and of all it begins: its parent, as `_name_of` says
 
 # Only these are handed to a worker: a token in any other variable stays outside.
@@ -40,6 +44,7 @@ PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT
 PASSED_TO_FETCHER = ("HF_ENDPOINT", "HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "HTTPS_PROXY",
                      "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy", "REQUESTS_CA_BUNDLE",
                      "CURL_CA_BUNDLE")  # fmt: skip
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
@@ -66,6 +71,7 @@ class Limits:
     timed: threads may spin while they wait for each other, as the runtime likes it. Without, they sleep: on a
     busy machine spinning made PyTorch ten times slower. Where the system allows it, what is timed goes before other
     processes.
+    preload: the function imports PyTorch and transformers anyway, so it may begin where they are imported already.
     """
 
     seconds: float = 3600.0
@@ -74,16 +80,28 @@ class Limits:
     cores: tuple[int, ...] = ()
     network: bool = False
     timed: bool = False
+    preload: bool = False
+
+
+class Process(Protocol):
+    """What is asked of a process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
 
 
 class Worker:
     """The parent's end. Not thread-safe; use it as a context manager so that it always ends."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], reply: IO[bytes], limits: Limits, log: Path, log_start: int = 0
+        self, process: Process, asks: IO[bytes], reply: IO[bytes], limits: Limits, log: Path, log_start: int = 0
     ) -> None:
         self.process, self.limits, self.log = process, limits, log
-        self._reply, self._buffer = reply, b""
+        self._asks, self._reply, self._buffer = asks, reply, b""
         self._ended = False
         self._log_start = log_start
         self._oom_kills = oom_kills()
@@ -111,10 +129,9 @@ class Worker:
         return self._answer("answer", None, seconds)
 
     def tell(self, message: Any) -> None:
-        assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # the answer will say why it is gone
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
-            self.process.stdin.flush()
+            self._asks.write(json.dumps(message).encode() + b"\n")
+            self._asks.flush()
 
     def end(self) -> None:
         """End the worker and everything it started. Safe to call twice."""
@@ -125,10 +142,9 @@ class Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self._ready.close()
-        for stream in (self.process.stdin, self._reply):
+        for stream in (self._asks, self._reply):
             with contextlib.suppress(OSError):
-                if stream:
-                    stream.close()
+                stream.close()
 
     def kill(self) -> None:
         """End its processes at once, from any thread: whoever waits for an answer learns that it died."""
@@ -213,24 +229,78 @@ def oom_kills() -> int | None:
 def start(function: Callable[[Job, Channel], Any], job: Job, limits: Limits, log: Path) -> Worker:
     """Begin `function(job, channel)` in a process of its own. `function` must stand at a module's top."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    read_end, write_end = os.pipe()
     name = f"{function.__module__}:{function.__qualname__}"
+    (reply, replies), (asked, asks) = os.pipe(), os.pipe()
     with log.open("ab") as output:
-        log_start = output.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from workbench.isolate import serve; serve()", name],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            pass_fds=(write_end,),
-            env=_environment(limits) | {REPLY_FD: str(write_end)},
-            start_new_session=True,
-        )
-    os.close(write_end)
-    worker = Worker(process, os.fdopen(read_end, "rb", buffering=0), limits, log, log_start)
-    worker.tell({"job": job, "cores": list(limits.cores), "memory": limits.memory_bytes, "parent": os.getpid(),
-                 "timed": limits.timed, "network": limits.network})  # fmt: skip
+        log_start, theirs = output.tell(), (asked, output.fileno(), replies)
+        process = (_forked(name, limits, *theirs) if _may_fork(limits) else None) or _fresh(name, limits, *theirs)
+    os.close(asked)
+    os.close(replies)
+    pipes = os.fdopen(asks, "wb"), os.fdopen(reply, "rb", buffering=0)
+    worker = Worker(process, *pipes, limits, log, log_start)
+    parent = process.server if isinstance(process, forks.Forked) else os.getpid()
+    worker.tell({"job": job, "cores": list(limits.cores), "memory": limits.memory_bytes, "parent": parent,
+                 "timed": limits.timed, "network": limits.network, "threads": limits.threads})  # fmt: skip
     return worker
+
+
+def _fresh(name: str, limits: Limits, asked: int, output: int, replies: int) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", "from workbench.isolate import serve; serve()", name, str(replies)],
+        stdin=asked,
+        stdout=output,
+        stderr=output,
+        pass_fds=(replies,),
+        env=_environment(limits),
+        start_new_session=True,
+    )
+
+
+# ---- forked -------------------------------------------------------------------------------------
+
+SERVER = "from workbench import forks, isolate; forks.serve(isolate.serve, isolate.die_with)"
+_servers: dict[tuple[tuple[str, str], ...], forks.Server] = {}  # by their environment
+_unable = False  # whether nothing can be forked here
+_serving = threading.Lock()
+_beginning = ThreadPoolExecutor(1, "fork-server")  # a server ends with the thread that began it
+
+
+def _may_fork(limits: Limits) -> bool:
+    return limits.preload and not _unable and not limits.timed and not limits.network and sys.platform == "linux"
+
+
+def preload(limits: Limits) -> None:
+    """Begin with the imports now, for workers that will come with such limits."""
+    if _may_fork(limits):
+        with _serving:
+            _server(limits)
+
+
+def _server(limits: Limits) -> forks.Server:
+    env = _environment(replace(limits, threads=1))  # with more of them NumPy begins some while it is imported
+    key = tuple(sorted(env.items()))
+    if key not in _servers or _servers[key].process.poll() is not None:
+        _servers[key] = _beginning.submit(forks.Server, PRELOADED, env, SERVER).result()
+    return _servers[key]
+
+
+def _forked(name: str, limits: Limits, asked: int, output: int, replies: int) -> Process | None:
+    """None where no server can be had: a fresh process tells why."""
+    global _unable
+    with _serving:
+        while not _unable:
+            try:
+                return _server(limits).fork([name], asked, output, replies)
+            except forks.Gone as gone:
+                _unable = not gone.idle  # else it has ended just now, for want of work
+    return None
+
+
+@atexit.register
+def close_servers() -> None:
+    """End what workers are forked from, and them."""
+    while _servers:
+        _servers.popitem()[1].close()
 
 
 def end_orphans() -> list[int]:
@@ -289,8 +359,7 @@ def _environment(limits: Limits) -> dict[str, str]:
     if not limits.network:
         env |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1",
                 "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}  # fmt: skip
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-        env[name] = str(limits.threads)
+    env |= dict.fromkeys(THREADS, str(limits.threads))
     if not limits.timed:
         env["OMP_WAIT_POLICY"] = "PASSIVE"
     ours = str(Path(__file__).resolve().parent.parent)
@@ -338,8 +407,8 @@ class Channel:
 
 
 def serve() -> None:
-    """The worker's main: take one job, run it, answer once, end."""
-    output = os.fdopen(int(os.environ.pop(REPLY_FD)), "wb", buffering=0)
+    """The worker's main: take one job, run it, answer once, end. The command line says which, and where to answer."""
+    output = os.fdopen(int(sys.argv[2]), "wb", buffering=0)
     source = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     channel = Channel(output, source)
@@ -363,15 +432,24 @@ def _bind(first: dict[str, Any]) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (first["memory"], first["memory"]))
-    if first["timed"]:
-        with contextlib.suppress(OSError, AttributeError):  # most people may not
-            os.setpriority(os.PRIO_PROCESS, 0, -20)
-    _die_with(first["parent"])
+    os.environ |= dict.fromkeys(THREADS, str(first["threads"]))
+    if torch := sys.modules.get("torch"):  # it was imported before this was known
+        torch.set_num_threads(first["threads"])
+    take_place(first["timed"])
+    die_with(first["parent"])
     if first["network"]:
         hide()
 
 
-def _die_with(parent: int) -> None:
+def take_place(first: bool) -> None:
+    """Before other processes, or among them whatever the parent's place is. Most people may not go before."""
+    with contextlib.suppress(OSError, AttributeError):
+        if first or os.getpriority(os.PRIO_PROCESS, 0) < 0:
+            os.setpriority(os.PRIO_PROCESS, 0, -20 if first else 0)
+
+
+def die_with(parent: int) -> None:
+    """End with the parent, and before others where memory ends."""
     with contextlib.suppress(OSError, AttributeError):  # Linux only; elsewhere the watch below serves
         import ctypes
 

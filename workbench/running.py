@@ -30,7 +30,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from workbench import event, isolate, machine, planning, work
+from workbench import catalog, event, isolate, machine, planning, work
 from workbench.errors import WorkbenchError
 from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
 from workbench.hub import jobs
@@ -168,6 +168,7 @@ class _Cancelled(BaseException):
 
 def serve(run: str, kinds: Mapping[str, Kind]) -> None:
     """The runner's process: one run, then the end. It holds the run's lock, which it has inherited."""
+    isolate.take_place(first=False)
     isolate.hide()
     isolate.end_orphans()
     store = Store()
@@ -339,6 +340,8 @@ class _Runner:
     def run(self) -> float:
         """All work, then the documents; returns the wall seconds that jobs took."""
         planning.keep_local_data(self.plan, self.store)
+        if any(self._preloads(piece) and self.store.find(piece.key) is None for piece in self.plan.work):
+            isolate.preload(Limits(threads=machine.auto_threads(), preload=True))  # beside the first pieces
         answers = [piece for piece in self.plan.work if piece.job["do"] == "predict"]
         looks = [piece for piece in self.plan.work if piece.job["do"] == "audit"]
         for piece in self.plan.work:
@@ -463,9 +466,12 @@ class _Runner:
         found = self.store.find(self.plan.piece(id).key) if id else None
         return str(found.path) if found else None
 
+    def _variant(self, name: str) -> Variant:
+        return next(one for one in self.plan.variants if one.name == name)
+
     def _session(self, name: str) -> dict[str, Any]:
         """What opens a variant in a worker."""
-        variant = next(one for one in self.plan.variants if one.name == name)
+        variant = self._variant(name)
         return {"backend": variant.backend, "device": variant.device, "threads": variant.threads,
                 "options": variant.options, "folder": self._path_of(variant.artifact),
                 "inputs": self._path_of("inputs")}  # fmt: skip
@@ -484,9 +490,21 @@ class _Runner:
         with self._busy(), self._seat_of(piece) as cores:
             limits = Limits(
                 seconds=self.patience(), memory_bytes=self._memory(), threads=threads or machine.auto_threads(),
-                cores=cores, network=network, timed=function is work.peaks,
+                cores=cores, network=network, timed=function is work.peaks, preload=self._preloads(piece),
             )  # fmt: skip
             return dict(isolate.call(function, job, limits, self._log_of(piece), say))
+
+    def _preloads(self, piece: Work) -> bool:
+        """Whether it is done with PyTorch and transformers, on the CPU: drivers of accelerators do not like forks."""
+        do, job = piece.job["do"], piece.job
+        if do == "build":
+            needs = catalog.step(job["step"]).needs
+        elif do in ("predict", "audit"):
+            variant = self._variant(job["variant"])
+            needs = catalog.backend(variant.backend).needs if variant.device == "cpu" else ()
+        else:
+            return bool(do == "facts")
+        return {"torch", "transformers"} <= set(needs)
 
     def _memory(self) -> int | None:
         """All that there is: a worker that wants more is told so, before the system ends anything. Drivers of
@@ -630,7 +648,7 @@ def measuring_turn(say: Callable[[int], None]) -> Iterator[None]:
     Each asker holds a numbered ticket, a locked file in a folder of the machine (not of a home). It is its
     turn when every earlier ticket is gone or let go: a process that dies lets go.
     """
-    folder = Path(tempfile.gettempdir()) / f"workbench-measuring-{os.getuid()}"
+    folder = _tickets()
     folder.mkdir(mode=0o700, exist_ok=True)
     ticket, number = _ticket(folder)
     try:
@@ -644,6 +662,15 @@ def measuring_turn(say: Callable[[int], None]) -> Iterator[None]:
     finally:
         Path(ticket.name).unlink(missing_ok=True)
         ticket.close()
+
+
+def is_measured_on() -> bool:
+    """Whether somebody measures on this machine now: what is not urgent waits then."""
+    return any(_held(path) for path in _tickets().glob("*.ticket"))
+
+
+def _tickets() -> Path:
+    return Path(tempfile.gettempdir()) / f"workbench-measuring-{os.getuid()}"
 
 
 def _ticket(folder: Path) -> tuple[Any, int]:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 
 from workbench import isolate
 from workbench.errors import RequestError
+from workbench.faces.web.lighter import without_extras
 from workbench.store import Store
 
 MOST_UPLOAD = "50mb"
 MOST_SESSIONS = 200  # pages whose state is kept; each costs a quarter of a megabyte, and anybody can open one
-WAKE = 0.02  # seconds between two looks into Gradio's queue; its own 0.001 takes a twentieth of a core from measuring
+WAKE = 0.03  # seconds between two looks into Gradio's queue; its own 0.001 takes a twentieth of a core from measuring
 
 
 def launch(host: str = "127.0.0.1", port: int | None = None, shared: bool | None = None) -> None:
     """Serve until interrupted. `shared`: people see only their own runs, and no place on this machine; a Space always
     is. With the package `mcp` installed, the functions of the API are MCP tools, too."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from workbench.faces.web import look, page, take
+    from workbench import bench
 
     isolate.hide()
     isolate.end_orphans()
+    isolate.take_place(first=True)  # what is timed goes before others, and would let no page be served
     store = Store()
+    devices = threading.Thread(target=bench.offered, kwargs={"store": store})  # asked in a worker, beside the imports
+    devices.start()
+    with without_extras():
+        from workbench.faces.web import look, page, take
+
+    devices.join()
     on_a_space = bool(os.environ.get("SPACE_ID"))
     demo = page.build(store, shared=on_a_space if shared is None else shared or on_a_space)
     demo.queue(default_concurrency_limit=20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench import bench
 from workbench.errors import WorkbenchError
@@ -14,13 +14,12 @@ from workbench.faces.web.watching import Watching
 from workbench.planning import Plan
 from workbench.store import RunRecord, Store
 
-if TYPE_CHECKING:
-    pass
-
 # Of every listener: it is no part of the API, and Gradio draws no veil over what it changes.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 ALIVE = ("waiting", "running", "cancelling")
+POLL = 1.0  # seconds between two looks at a run that goes on
+POLL_MEASURING = 3.0  # and while somebody measures here: each look takes a hundredth of a second from that
 
 
 @dataclass(frozen=True)

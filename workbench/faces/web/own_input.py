@@ -21,7 +21,8 @@ def build() -> dict[str, Any]:
     with gr.Column(visible=False) as room:
         html("<h2>Try your own input</h2>")
         texts = [gr.Textbox("", label=f"Text {number + 1}", lines=2, visible=False) for number in range(TEXTS)]
-        image = gr.Image(type="filepath", sources=["upload", "clipboard"], label="Picture", visible=False, height=240)
+        image = gr.Image(type="filepath", sources=["upload", "clipboard"], label="Picture", visible=False, height=240,
+                         elem_id="own-image")  # fmt: skip
         audio = gr.Audio(type="filepath", sources=["upload"], label="Sound", visible=False)
         ask = gr.Button("Ask all variants")
         said = html("")

@@ -10,6 +10,29 @@ window.workbench = Object.assign(window.workbench || {}, {
   title(text) { document.title = text ? `${text} · Workbench` : "Optimization Workbench"; },
   copyLink() { navigator.clipboard?.writeText(location.href); },
 
+  theme() {  // auto, light or dark; kept by the browser
+    const system = matchMedia("(prefers-color-scheme: dark)"), root = document.documentElement;
+    const words = {auto: "as the system has it", light: "light", dark: "dark"}, names = Object.keys(words);
+    let now = "auto";
+    try { now = localStorage.getItem("workbench-theme") || now; } catch { /* the browser keeps nothing */ }
+    const show = () => {
+      if (now === "auto") delete root.dataset.theme; else root.dataset.theme = now;
+      document.body.classList.toggle("dark", now === "dark" || (now === "auto" && system.matches));
+      for (const button of document.querySelectorAll("button.theme")) {
+        button.textContent = now[0].toUpperCase() + now.slice(1);
+        button.setAttribute("aria-label", `Theme: ${words[now]}`);
+      }
+    };
+    document.addEventListener("click", event => {
+      if (!event.target.closest("button.theme")) return;
+      now = names[(names.indexOf(now) + 1) % names.length];
+      try { localStorage.setItem("workbench-theme", now); } catch { /* for this visit, then */ }
+      show();
+    });
+    system.addEventListener("change", () => setTimeout(show));
+    show();
+  },
+
   chooser(element, props, trigger, watch) {
     const all = selector => [...element.querySelectorAll(selector)];
     const cards = () => all(".rc[data-recipe]");

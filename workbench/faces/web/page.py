@@ -8,17 +8,17 @@ import gradio as gr
 from gradio.events import api as endpoint
 
 from workbench.faces.web import api, bring, choose, compare, history, own_input, run, take
-from workbench.faces.web.around import QUIET, Desk, Shared
+from workbench.faces.web.around import POLL, QUIET, Desk, Shared
 from workbench.faces.web.parts import html
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
 from workbench.report.markup import MARK
 from workbench.store import Store
 
-POLL = 1.0  # seconds between two looks at a run that goes on
 MAST = (
     f'<header class="mast"><div class="mark">{MARK}<span><span class="opt">Optimization </span>Workbench</span></div>'
-    "</header>"
+    '<div class="right"><button class="plain theme" type="button" aria-label="Theme: as the system has it">Auto'
+    "</button></div></header>"
 )
 
 
@@ -82,6 +82,7 @@ def _wire(
         return (who, found, there, *look(asked.get("run", ""), who), *ended(found, who))
 
     demo.load(opened, [shared.visitor], [shared.visitor, shared.current, shared.tabs, *drawn, *results], **QUIET)
+    demo.load(None, None, None, js="() => { window.workbench.theme(); }")
     shared.current.change(None, shared.current, None, js="run => { window.workbench.address(run); }")
     shared.title.change(None, shared.title, None, js="text => { window.workbench.title(text); }")
     run.wire(desk, shared, running, look, ended, results)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import bench
 from workbench.errors import WorkbenchError
 from workbench.faces.board import Board
-from workbench.faces.web.around import ALIVE, QUIET, Desk, Shared, told
+from workbench.faces.web.around import ALIVE, POLL, POLL_MEASURING, QUIET, Desk, Shared, told
 from workbench.faces.web.parts import html, levels, part, stepper
 from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.visitors import Visitors
@@ -105,8 +105,8 @@ def looker(desk: Desk) -> Callable[[str, str], tuple[Any, ...]]:
         alive = record is not None and record.status in ALIVE
         over = record is not None and record.status in ("failed", "cancelled", "stopped")
         markup = part(wrong + shown(record, who, desk.visitors, desk.watching))
-        return (markup, gr.update(visible=alive), gr.update(visible=over), gr.Timer(active=alive),
-                title(record, desk.watching))  # fmt: skip
+        timer = gr.Timer(POLL_MEASURING if bench.is_measured_on() else POLL, active=alive)
+        return markup, gr.update(visible=alive), gr.update(visible=over), timer, title(record, desk.watching)
 
     return look
 
