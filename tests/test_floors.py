@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 # From the ground up. A room imports rooms of lower floors only; rooms of one floor do not know each other.
 FLOORS = (
     "errors words card version",  # words and small drawings of them
-    "measurement artifact machine reply",  # what passes between
+    "measurement artifact machine reply forks",  # what passes between, and where jobs begin
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
     "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other

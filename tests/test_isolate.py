@@ -30,6 +30,7 @@ def log(tmp_path: Path) -> Path:
 def begun(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """How workers begin here: everything holds for both. What is imported beforehand is little."""
     monkeypatch.setattr(isolate, "PRELOADED", ("decimal",))
+    monkeypatch.setattr(isolate, "_unable", False)
     if request.param == "forked":
         monkeypatch.setattr(isolate, "Limits", functools.partial(Limits, preload=True))
     yield str(request.param)
@@ -270,6 +271,7 @@ def test_a_server_that_ended_is_replaced_and_one_that_cannot_import_is_done_with
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = call(jobs.surroundings, log, preload=True)["parent"]
+    assert first != os.getpid()
     os.kill(first, signal.SIGKILL)
     assert call(jobs.surroundings, log, preload=True)["parent"] not in (first, os.getpid())
     monkeypatch.setattr(isolate, "PRELOADED", ("there_is_no_such_module",))

@@ -343,7 +343,7 @@ def test_an_uploaded_picture_is_answered_by_all_variants(fashion: Panel, tmp_pat
 
 @pytest.mark.slow
 def test_a_picture_is_asked_about_on_the_page(fashion: Panel, tmp_path: Path) -> None:
-    content, label = picture(1)
+    content, label = picture(0)
     file = tmp_path / "own.png"
     file.write_bytes(content)
     home = fashion.store.home

@@ -144,8 +144,8 @@ def test_nothing_meets_the_goal_is_an_answer_too(small: Small, warm_home: Path, 
 @pytest.mark.slow
 def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: Small, warm_home: Path) -> None:
     store = Store()
-    asked = {"baseline": small.recipes[0], "data": str(small.rows), "max_drop": WIDE, "budget": 600.0,
-             "optimize": "size"}  # fmt: skip
+    asked = {"baseline": small.recipes[0], "data": str(small.rows), "max_drop": 0.5, "budget": 600.0,
+             "optimize": "size"}  # fmt: skip  # where INT8 products saturate this model loses a tenth
     plan = bench.plan(bench.tune_request(str(small.model), [small.recipes[1]], fresh=True, **asked))
     run = bench.submit(plan)
     moments: list[Callable[[Event], bool]] = [
@@ -168,9 +168,9 @@ def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: 
     done = Counter(event.work for event in events(run) if isinstance(event, Made | Measured) and not event.reused)
     assert set(done.values()) == {1}, done
     report, _ = bench.report(run)
-    assert report["best"] == "onnx-int8-dynamic" and report["search"]["spent_s"] > 0
-    tried = [event for event in events(run) if isinstance(event, Tried)]
-    assert tried[-1].state == "best"
+    assert report["best"].startswith("onnx-int8-dynamic") and report["search"]["spent_s"] > 0
+    last = {event.name: event.state for event in events(run) if isinstance(event, Tried)}
+    assert [name for name, state in last.items() if state == "best"] == [report["best"]]
 
 
 # ---- what was asked for -------------------------------------------------------------------------

@@ -46,13 +46,13 @@ class Place:
         return str(make.write_rows(self.folder / name, change(rows)))
 
     def model_with(self, **config: Any) -> str:
-        """A copy of the model's small files with another config; its weights are an empty file."""
+        """A copy of the model's small files with another config; its file of weights holds none."""
         folder = self.folder / "changed"
         folder.mkdir()
         for path in self.model.iterdir():
             if path.suffix == ".json":
                 (folder / path.name).write_bytes(path.read_bytes())
-        (folder / "model.safetensors").write_bytes(b"")
+        (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
         said = json.loads((self.model / "config.json").read_text()) | config
         (folder / "config.json").write_text(json.dumps(said))
         return str(folder)

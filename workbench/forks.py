@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 IDLE = 30.0  # seconds after which a server without children ends
+PATIENCE = 120.0  # seconds that the imports may take
 MESSAGE = 1 << 16  # bytes of one request at most
 CODE = struct.Struct("i")
 
@@ -70,6 +71,7 @@ class Server:
 
     def __init__(self, imports: Sequence[str], env: dict[str, str], main: str) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(PATIENCE)
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-c", main, str(os.getpid()), str(theirs.fileno()), *imports],
@@ -90,6 +92,10 @@ class Server:
                 socket.send_fds(self._control, [json.dumps(list(words)).encode()],
                                 [stdin, output, reply, theirs.fileno()])  # fmt: skip
             said = self._control.recv(CODE.size)
+        except TimeoutError:
+            status.close()
+            self.close()
+            raise Gone(idle=False) from None
         except OSError:
             said = b""
         if len(said) < CODE.size:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tests.faults.injected import from_environment
 from workbench import plugin
 from workbench.artifact import sha256_of_file
 
@@ -80,5 +81,7 @@ def orphan() -> None:
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     hang()
 
+
+from_environment()  # a runner loads the steps that there are before it works
 
 BREAKS = {"memory": memory, "native": native, "hang": hang, "die": die, "disk": disk, "orphan": orphan}

@@ -18,8 +18,6 @@ from workbench.store import RunRecord, Store
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
 ALIVE = ("waiting", "running", "cancelling")
-POLL = 1.0  # seconds between two looks at a run that goes on
-POLL_MEASURING = 3.0  # and while somebody measures here: each look takes a hundredth of a second from that
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import gradio as gr
 from gradio.events import api as endpoint
 
 from workbench.faces.web import api, bring, choose, compare, history, own_input, run, take
-from workbench.faces.web.around import POLL, QUIET, Desk, Shared
+from workbench.faces.web.around import QUIET, Desk, Shared
 from workbench.faces.web.parts import html
 from workbench.faces.web.visitors import Visitors
-from workbench.faces.web.watching import Watching
+from workbench.faces.web.watching import POLL, Watching
 from workbench.report.markup import MARK
 from workbench.store import Store
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from workbench import bench
 from workbench.errors import WorkbenchError
 from workbench.faces.board import Board
-from workbench.faces.web.around import ALIVE, POLL, POLL_MEASURING, QUIET, Desk, Shared, told
+from workbench.faces.web.around import ALIVE, QUIET, Desk, Shared, told
 from workbench.faces.web.parts import html, levels, part, stepper
 from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.visitors import Visitors
-from workbench.faces.web.watching import Watching
+from workbench.faces.web.watching import POLL, Watching
 from workbench.report.markup import e
 from workbench.store import RunRecord
 
@@ -105,7 +105,7 @@ def looker(desk: Desk) -> Callable[[str, str], tuple[Any, ...]]:
         alive = record is not None and record.status in ALIVE
         over = record is not None and record.status in ("failed", "cancelled", "stopped")
         markup = part(wrong + shown(record, who, desk.visitors, desk.watching))
-        timer = gr.Timer(POLL_MEASURING if bench.is_measured_on() else POLL, active=alive)
+        timer = gr.Timer(desk.watching.pace(who) if alive else POLL, active=alive)
         return markup, gr.update(visible=alive), gr.update(visible=over), timer, title(record, desk.watching)
 
     return look

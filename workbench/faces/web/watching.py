@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from workbench.faces.live import TOLD, candidate, line
 from workbench.store import Store
 
 KEPT = 50  # runs
+POLL = 1.0  # seconds between two looks of a page at a run that goes on
+POLL_MEASURING = 3.0  # and while somebody measures here: each look takes a hundredth of a second of a core from that
+MOST_LOOKS = 3.0  # a second, of all pages together, while somebody measures
+PRESENT = 30.0  # seconds after a look in which a visitor counts as one who watches
 LINES = 400  # of a log
 
 
@@ -24,12 +29,18 @@ class _Seen:
     log: tuple[str, ...] = ()
 
 
+def paced(visitors: int) -> float:
+    """Seconds between two looks of each of so many, while somebody measures."""
+    return max(POLL_MEASURING, visitors / MOST_LOOKS)
+
+
 class Watching:
     """`of(run)` is the newest state, for any number of people at once."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._looks: dict[str, float] = {}  # visitor -> when
         self._lock = threading.Lock()
 
     def of(self, run: str) -> tuple[Board, tuple[str, ...], tuple[str, ...]]:
@@ -46,6 +57,13 @@ class Watching:
                 if said := _line(event, seen.board):
                     seen.log = (*seen.log, f"{seen.board.elapsed:7.1f} s  {said}")[-LINES:]
             return seen.board, seen.variants, seen.log
+
+    def pace(self, visitor: str) -> float:
+        """Seconds until this visitor's next look."""
+        now = time.monotonic()
+        with self._lock:
+            self._looks = {one: at for one, at in self._looks.items() if now - at < PRESENT} | {visitor: now}
+            return paced(len(self._looks)) if bench.is_measured_on() else POLL
 
     def _begun(self, run: str) -> _Seen:
         if not bench.record(run, self.store).compares:
