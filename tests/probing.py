@@ -61,7 +61,7 @@ class Target:
 
     def ask(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> str:
         """Status and body; what the server gives, whatever it is. A stream is read to its end."""
-        line = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        line = http.client.HTTPConnection(self.host, self.port, timeout=browser.PATIENCE)
         with closing(line):
             sent = json.dumps(body).encode() if kind == "application/json" and body is not None else body
             line.putrequest(method, path.replace(" ", "%20"), skip_accept_encoding=True)

@@ -352,7 +352,7 @@ def test_a_picture_is_asked_about_on_the_page(fashion: Panel, tmp_path: Path) ->
         page.get_by_role("heading", name="Try your own input").wait_for()
         page.locator("#own-image input[type=file]").set_input_files(file)
         page.get_by_role("button", name="Ask all variants").click()
-        page.locator("table.own tbody tr").nth(1).wait_for(timeout=90_000)
+        page.locator("table.own tbody tr").nth(1).wait_for()
         assert page.locator("table.own").get_by_text(label).count() >= 2
         assert not page.said, page.said
 

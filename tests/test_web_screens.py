@@ -53,7 +53,7 @@ def test_the_form_is_used_with_the_keyboard_alone(address: str) -> None:
         assert card.is_checked() and card.evaluate("one => one === document.activeElement"), "the focus stays"
         page.get_by_role("button", name="Show the plan").focus()
         page.keyboard.press("Enter")
-        page.locator(".plan").wait_for(timeout=60_000)
+        page.locator(".plan").wait_for()
         page.get_by_role("button", name=re.compile(r"Run \d+ variants")).wait_for()
 
 
@@ -65,16 +65,16 @@ def test_a_wrong_value_is_marked_at_its_field(address: str) -> None:
         field = page.locator('[id="onnx-int8-static.steps.1.percentile"]')
         field.fill("101")
         field.press("Tab")
-        page.locator('[id="onnx-int8-static.steps.1.percentile-wrong"]').get_by_text("100").wait_for(timeout=60_000)
+        page.locator('[id="onnx-int8-static.steps.1.percentile-wrong"]').get_by_text("100").wait_for()
         assert field.get_attribute("aria-invalid") == "true"
         field.fill("99.9")
         field.press("Tab")
-        page.locator('[id="onnx-int8-static.steps.1.percentile"]:not([aria-invalid])').wait_for(timeout=60_000)
-        page.locator(".aside .cm-content").get_by_text("onnx-int8-static-edited").first.wait_for(timeout=60_000)
+        page.locator('[id="onnx-int8-static.steps.1.percentile"]:not([aria-invalid])').wait_for()
+        page.locator(".aside .cm-content").get_by_text("onnx-int8-static-edited").first.wait_for()
         n = page.get_by_label("Examples (n)")
         n.fill("3")
         n.press("Tab")
-        page.get_by_text("from 20 on").first.wait_for(timeout=60_000)
+        page.get_by_text("from 20 on").first.wait_for()
 
 
 def test_a_chosen_theme_stays_over_a_reload_and_auto_follows_the_system(address: str) -> None:
