@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests import jobs
+from tests.faults.processes import lives
 from workbench import environment, isolate
 from workbench.errors import RequestError, WorkbenchError
 from workbench.isolate import Limits, WorkerError
@@ -45,14 +46,6 @@ def failed(function: Any, log: Path, job: dict[str, Any] | None = None, **limits
     with pytest.raises(WorkerError) as caught:
         call(function, log, job, **limits)
     return caught.value
-
-
-def lives(pid: int) -> bool:
-    """Whether the process still works: a dead one that nobody has waited for counts as gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def gone(*pids: int) -> bool:

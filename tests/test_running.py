@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,11 @@ import pytest
 
 from tests import small as make
 from tests.conftest import Small, command, planned
+from tests.faults.processes import family, lives, until
 from workbench import bench, running
 from workbench.errors import WorkbenchError
 from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
 from workbench.store import Store
-
-PATIENCE = 120.0  # seconds that something may take on a busy machine
-
-
-def until(reached: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := reached()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 def events(run: str, store: Store | None = None) -> list[Event]:
@@ -39,28 +29,6 @@ def events(run: str, store: Store | None = None) -> list[Event]:
 def built(found: list[Event]) -> Counter[str]:
     """How often each piece of work was really done."""
     return Counter(event.work for event in found if isinstance(event, Made | Measured) and not event.reused)
-
-
-def family(pid: int) -> set[int]:
-    """A process and all that descend from it."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
-
-
-def lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def quick_plan(small: Small, **changes: Any) -> Any:

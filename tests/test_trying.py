@@ -19,6 +19,7 @@ import pytest
 from tests import browser
 from tests import small as make
 from tests.conftest import Small, know_machine
+from tests.faults.processes import lives
 from tests.test_light_opening import HEAVY, modules_after
 from tests.tiny import ALL, Tiny
 from workbench import bench, catalog, inputs, running, trying, work
@@ -47,13 +48,6 @@ def finished(plan: Any) -> str:
         pass
     assert bench.status(run) == "ok", (Store().home / "runs" / run / "log" / "runner.log").read_text()
     return run
-
-
-def lives(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
 
 
 # ---- answers ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from tests import small as make
 from tests.conftest import Small, command
+from tests.faults.processes import until
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.event import Event, Made, Measured, Progress, Searching, Started, Tried
@@ -47,14 +48,6 @@ def tuned(small: Small, warm_run: tuple[Path, str], tmp_path_factory: pytest.Tem
             "--baseline", str(small.recipes[0]), "--max-drop", str(WIDE), "--optimize", "size", "--json"]  # fmt: skip
     done = command("tune", *said, cwd=folder, WORKBENCH_HOME=str(folder / "home"))
     return done, folder
-
-
-def until(reached: Callable[[], Any], seconds: float = 180.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := reached()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 def events(run: str) -> list[Event]:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Small, command, edit
-from tests.test_running import events, family, lives, until
+from tests.faults.processes import family, lives, until
+from tests.test_running import events
 from workbench import bench, open
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Checked, Finished, Made, Planned, Progress, Started

@@ -12,8 +12,10 @@ from typing import Any
 
 from workbench.isolate import PARENT
 
+PATIENCE = 180.0  # seconds that something may take on a busy machine
 
-def until(reached: Callable[[], Any], seconds: float = 60.0) -> Any:
+
+def until(reached: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """What `reached` gives, once that is something. Raises AssertionError when it does not happen in time."""
     end = time.monotonic() + seconds
     while not (found := reached()):
