@@ -105,9 +105,27 @@ def another(page: Any, same_visitor: bool = False) -> Any:
 
 
 def _listened(page: Any) -> Any:
-    page.said = []
-    page.on("console", lambda one: page.said.append(one.text) if one.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
+    """`page.said`: errors of its console and scripts. What a page says while it is left is nobody's to read: calls that
+    were on their way end then, and Gradio's client reports each."""
+    page.said, leaving, mark = [], "this page is being left", None
+
+    def hear(text: str, error: bool) -> None:
+        nonlocal mark
+        if text == leaving:
+            mark = len(page.said)
+        elif error:
+            page.said.append(text)
+
+    def arrive(frame: Any) -> None:
+        nonlocal mark
+        if mark is not None and frame == page.main_frame:
+            del page.said[mark:]
+            mark = None
+
+    page.add_init_script(f"if (self === top) addEventListener('beforeunload', () => console.info('{leaving}'), true)")
+    page.on("console", lambda one: hear(one.text, one.type == "error"))
+    page.on("pageerror", lambda error: hear(str(error), True))
+    page.on("framenavigated", arrive)
     return page
 
 

@@ -344,6 +344,25 @@ def lonely_report() -> dict[str, Any]:
     return made
 
 
+def searched_report() -> dict[str, Any]:
+    """Of a search: three candidates, one with the ranking of its operators."""
+    tried: list[dict[str, Any]] = [
+        {"name": name, "state": state, "pace": pace, "examples": n, "reason": reason}
+        for name, state, pace, n, reason in (
+            ("onnx-int8-static", "dead", {"speedup": 2.61, "ci95": [2.57, 2.66]}, 640, "Drop of 4.5 pp."),
+            ("openvino-bf16", "best", {"speedup": 2.41, "ci95": [2.37, 2.45]}, 1355, None),
+            ("onnx-fp16", "dead", None, 0, "failed to build: no | kernel"),
+        )
+    ]
+    ranking = [{"name": f"/layer.{i}/MatMul", "type": "MatMul", "error": 0.04 / i, "carried": 0.01}
+               for i in range(1, 13)]  # fmt: skip
+    search = {"budget_s": 600.0, "spent_s": 421.0, "candidates": 3, "raced": 2, "answered": 2, "tried": tried,
+              "rankings": {"onnx-int8-static": ranking}, "work": {"builds": 2, "calibrations": 1, "evaluations": 2,
+              "given_up": 1}, "test": {"kind": "net", "wrong_kill_each": 0.01, "wrong_kill_any": 0.02,
+              "wrong_accept_each": 0.025, "wrong_accept_any": 0.05}}  # fmt: skip
+    return report(search=search)
+
+
 def hostile_report() -> dict[str, Any]:
     """Every text that somebody else chose tries to be markup."""
     made = report(warnings=[HOSTILE])
@@ -364,6 +383,7 @@ DOCUMENTS = {
     "error": error_report,
     "empty": empty_report,
     "lonely": lonely_report,
+    "searched": searched_report,
     "hostile": hostile_report,
 }
 

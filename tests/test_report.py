@@ -338,6 +338,22 @@ def test_markdown_says_verdict_table_machine_and_how_to_repeat() -> None:
     assert "Intel Xeon 8488C" in text and "workbench compare starter:sentiment" in text
 
 
+def test_page_and_markdown_say_how_every_candidate_of_a_search_ended_and_what_costs_most() -> None:
+    made = documents.searched_report()
+    text, page = Markdown().render(made, {}), Html().render(made, {})
+    for said in (
+        "3 candidates, 2 raced, 2 tested for accuracy, in 7 min 1 s of 10 min.",
+        "2.61x (2.57–2.66)",
+        "Drop of 4.5 pp.",
+        "What costs most in ",
+        "10 of 12 quantized operators, the worst first.",
+        "20.00 %",
+    ):
+        assert said in text.replace(words.NBSP, " ") and said in page.replace(words.NBSP, " ")  # fmt: skip
+    assert "| `openvino-bf16` | 2.41x (2.37–2.45) | 1,355 | The best of those that meet every bar. |" in text
+    assert "no \\| kernel" in text, "a bar ends no cell"
+
+
 @pytest.mark.parametrize("width", [80, 100, 140])
 @pytest.mark.parametrize("name", sorted(documents.DOCUMENTS))
 def test_the_terminal_table_fits(name: str, width: int) -> None:

@@ -280,6 +280,8 @@ def _server(limits: Limits) -> forks.Server:
     env = _environment(replace(limits, threads=1))  # with more of them NumPy begins some while it is imported
     key = tuple(sorted(env.items()))
     if key not in _servers or _servers[key].process.poll() is not None:
+        if key in _servers:
+            _servers.pop(key).close()
         _servers[key] = _beginning.submit(forks.Server, PRELOADED, env, SERVER).result()
     return _servers[key]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from workbench import sentence, words
@@ -10,6 +11,7 @@ from workbench.plugin import Renderer
 from workbench.report.parts.facts import sampled
 from workbench.report.parts.machine import machine_facts
 from workbench.report.parts.methods import method_lines
+from workbench.report.parts.search import CANDIDATE, OPERATOR, candidates, costly, shown, spent
 from workbench.sentence import Report, Row
 from workbench.words import CONSTRAINTS, NBSP
 
@@ -43,6 +45,7 @@ class Markdown(Renderer):
             table(report),
             _out(report),
             _why(report),
+            *_search(report.get("search")),
             "## Conditions",
             "\n".join(f"- {text(name)}: {text(value)}" for name, value in conditions(report, details)),
             _again(details),
@@ -73,8 +76,12 @@ def table(report: Report) -> str:
         return ""
     name = sentence.change_name(report)
     header = " | ".join(HEADER).replace("{change}", text(name[0].upper() + name[1:]))
-    lines = [f"| {header} |", "|---|" + "---|" * (len(HEADER) - 1)]
-    return "\n".join(lines + ["| " + " | ".join(_cells(report, row)) + " |" for row in rows])
+    return _table(header.split(" | "), [_cells(report, row) for row in rows])
+
+
+def _table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [f"| {' | '.join(header)} |", "|---|" + "---|" * (len(header) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def _cells(report: Report, row: Row) -> list[str]:
@@ -129,6 +136,23 @@ def _why(report: Report) -> str:
         if row.get("why") and row["status"] == "ok"
     ]
     return "## What the audits found\n\n" + "\n".join(lines) if lines else ""
+
+
+def _search(said: dict[str, Any] | None) -> Iterator[str]:
+    """What the page says of a search, block by block."""
+    if said:
+        yield "## Search"
+        yield text(spent(said))
+        yield _table(CANDIDATE, _coded(candidates(said)))
+        for name, operators in (said.get("rankings") or {}).items():
+            yield f"### What costs most in {code(name)}"
+            yield text(shown(operators))
+            yield _table(OPERATOR, _coded(costly(operators)))
+
+
+def _coded(rows: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """Names as code, all else as text."""
+    return ([code(name), *map(text, rest)] for name, *rest in rows)
 
 
 def conditions(report: Report, details: dict[str, Any]) -> list[tuple[str, str]]:

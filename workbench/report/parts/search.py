@@ -8,6 +8,8 @@ from workbench import words
 from workbench.report.markup import e, heading, table
 
 SHOWN = 10  # operators of one ranking
+CANDIDATE = ("Candidate", "Speed-up in the race (95 %)", "Examples answered", "How it ended")
+OPERATOR = ("Operator", "Type", "Its own error", "Carried error")
 
 
 def search(report: dict[str, Any], details: dict[str, Any]) -> str:
@@ -29,10 +31,20 @@ def spent(said: dict[str, Any]) -> str:
 
 
 def _tried(said: dict[str, Any]) -> str:
-    rows = [(f'<code>{e(one["name"])}</code>', e(words.speedup((one["pace"] or {}).get("speedup"))),
-             e(words.number(one["examples"])), e(one["reason"] or "The best of those that meet every bar."))
-            for one in ordered(said)]  # fmt: skip
-    return table(("Candidate", "Speed-up in the race", "Examples answered", "How it ended"), rows, caption="Search")
+    rows = [(f"<code>{e(name)}</code>", *map(e, rest)) for name, *rest in candidates(said)]
+    return table(CANDIDATE, rows, caption="Search")
+
+
+def candidates(said: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What stands below `CANDIDATE`, in words, the winner first, then the fastest."""
+    return [(one["name"], _pace(one["pace"] or {}), words.number(one["examples"]),
+             one["reason"] or "The best of those that meet every bar.") for one in ordered(said)]  # fmt: skip
+
+
+def _pace(pace: dict[str, Any]) -> str:
+    if pace.get("speedup") is None:
+        return words.NONE
+    return f"{words.speedup(pace['speedup'])} ({words.ratio_interval(pace.get('ci95'))})"
 
 
 def ordered(said: dict[str, Any]) -> list[dict[str, Any]]:
@@ -41,8 +53,17 @@ def ordered(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ranking(name: str, operators: list[dict[str, Any]]) -> str:
-    rows = [(f'<code>{e(one["name"])}</code>', e(one["type"]), *(e(words.percent(one[key] ** 0.5, 2))
-             for key in ("error", "carried"))) for one in operators[:SHOWN]]  # fmt: skip
-    note = e(f"{min(SHOWN, len(operators))} of {words.plural(len(operators), 'quantized operator')}, the worst first.")
-    title = heading(f"What costs most in {name}", note, 3)
-    return title + table(("Operator", "Type", "Its own error", "Carried error"), rows, caption=f"Operators of {name}")
+    rows = [(f"<code>{e(operator)}</code>", *map(e, rest)) for operator, *rest in costly(operators)]
+    title = heading(f"What costs most in {name}", e(shown(operators)), 3)
+    return title + table(OPERATOR, rows, caption=f"Operators of {name}")
+
+
+def costly(operators: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """What stands below `OPERATOR`, in words, of the first `SHOWN`."""
+    return [(one["name"], one["type"], words.percent(one["error"] ** 0.5, 2), words.percent(one["carried"] ** 0.5, 2))
+            for one in operators[:SHOWN]]  # fmt: skip
+
+
+def shown(operators: list[dict[str, Any]]) -> str:
+    """`10 of 34 quantized operators, the worst first.`"""
+    return f"{min(SHOWN, len(operators))} of {words.plural(len(operators), 'quantized operator')}, the worst first."
