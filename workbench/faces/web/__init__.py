@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+import sys
 import threading
 
 from workbench import isolate
@@ -22,6 +24,8 @@ def launch(host: str = "127.0.0.1", port: int | None = None, shared: bool | None
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from workbench import bench
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # the address is seen at once in a log, too
     isolate.hide()
     isolate.end_orphans()
     isolate.take_place(first=True)  # what is timed goes before others, and would let no page be served
