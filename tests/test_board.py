@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workbench import running
+from workbench import running, words
 from workbench.event import (
     Checked,
     Event,
@@ -124,4 +125,11 @@ def test_a_search_shows_what_is_left_of_its_budget_and_how_each_candidate_stands
     assert board.candidates["b"].reason == "It drops." and board.current is not None
     drawn = stepper.stepper(board, ()) + stepper.facts(board, 130.0)
     assert drawn.index("2.00x (1.90") < drawn.index("It drops.") and "1 alive" in drawn and "of 2 so far" in drawn
+    later = replace(board, began=100.0, status="running")
+    assert "4 min 30 s" in plain(stepper.facts(later, 130.0)), "and it goes on while nothing happens"
+    assert "4 min 20 s" in plain(stepper.facts(later, 140.0))
     assert [from_dict(to_dict(event)) for event in said] == said
+
+
+def plain(text: str) -> str:
+    return text.replace(words.NBSP, " ")

@@ -56,7 +56,8 @@ def _log(record: RunRecord, visitors: Visitors) -> str:
 
 def _body(record: RunRecord, board: Board, variants: tuple[str, ...]) -> str:
     if record.compares:
-        return f"<h2>Variants</h2>{stepper.stepper(board, variants)}"
+        title = "Candidates" if board.phase else "Variants"
+        return f"<h2>{title}</h2>{stepper.stepper(board, variants)}"
     return f"<h2>Levels</h2>{levels.levels(board.levels, board.status, levels.note(board))}"
 
 

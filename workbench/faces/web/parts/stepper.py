@@ -47,9 +47,9 @@ def _part(item: Item) -> float:
 
 
 def facts(board: Board, now: float, place: int = 0) -> str:
-    """Elapsed, remaining, reused, queue. `now`: seconds since the epoch."""
-    passed = max(board.now, now) - board.began if board.began and board.status == "running" else board.elapsed
-    left = max(0.0, board.seconds_estimated - passed) if board.phase is None else board.remaining
+    """Elapsed, remaining, reused, queue; of a search, what candidates.facts says. `now`: seconds since the epoch."""
+    silent = max(0.0, now - board.now) if board.began and board.status == "running" else 0.0
+    passed, left = board.elapsed + silent, max(0.0, board.remaining - silent)
     ended, total = board.counts
     reused = sum(item.state == "reused" for item in board.items.values())
     remaining = words.duration(left) if board.status in ("running", "waiting") else words.NONE
@@ -62,7 +62,7 @@ def facts(board: Board, now: float, place: int = 0) -> str:
         ("Queue", queue, "one run measures at a time"),
     ]
     if board.phase:
-        cells[1:3] = candidates.facts(board, left)
+        cells[1:] = candidates.facts(board, left)
     inside = "".join(
         f"<div><dt>{e(name)}</dt><dd>{e(value)}</dd><dd>{e(note)}</dd></div>" for name, value, note in cells
     )
