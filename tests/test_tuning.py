@@ -18,12 +18,12 @@ from tests.conftest import Small, command
 from tests.faults.processes import until
 from workbench import bench
 from workbench.errors import RequestError
-from workbench.event import Event, Made, Measured, Progress, Searching, Started, Tried
+from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
 from workbench.faces.board import board_of_run
 from workbench.recipe import load
 from workbench.report.document import check
-from workbench.store import Store
-from workbench.tuning import improving, reasons
+from workbench.store import TUNE, Store
+from workbench.tuning import improving, reasons, search, trying
 from workbench.tuning.ledger import Candidate, Ledger
 
 WIDE = 0.1  # 120 rows can tell no small drop; the bad one loses about as much
@@ -166,6 +166,29 @@ def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: 
     assert [name for name, state in last.items() if state == "best"] == [report["best"]]
 
 
+@pytest.mark.slow
+def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_something_is_built(
+    small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No build ends within no time: the first is not hurried, the second has its turn when that one has been raced."""
+    monkeypatch.setattr(trying, "BUILDING", 0.0)
+    monkeypatch.setattr(trying, "FEWEST_SECONDS", 0.0)
+    first, slow = (make.make_recipe(tmp_path, "onnx-int8-dynamic", name, {"per_channel": per_channel})
+                   for name, per_channel in (("first", True), ("slow", False)))  # fmt: skip
+    asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
+    plan, store = bench.plan(bench.tune_request(str(small.model), [first, slow], fresh=True, **asked)), Store()
+    run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
+    said: list[Event] = []
+    trier = trying.Trying(plan, store, store.run_folder(run), said.append)
+    search.inputs(trier)
+    search.begin(trier)
+    search.race_all(trier)
+    states = [(event.name, event.state) for event in said if isinstance(event, Tried)]
+    assert states.index(("first", "alive")) < states.index(("slow", "alive")), states
+    broken = [event for event in said if isinstance(event, Failed)]
+    assert [(event.kind, event.stage) for event in broken] == [("timeout", "quantize-onnx-dynamic")], broken
+
+
 # ---- what was asked for -------------------------------------------------------------------------
 
 
@@ -231,7 +254,7 @@ def test_every_reason_is_a_sentence() -> None:
     facts = {"mine": 1.5, "best": 2.0, "than": "x", "speedup": 1.5, "ci95": [1.4, 1.6], "bar": 2.0, "mb": 91.0,
              "examples": 100, "n": 1000, "lost": 30, "made_up": 9, "allowed": 4, "change": None, "unit": "fraction",
              "delta": -0.03, "stage": "export-onnx", "reason": "It broke.", "before": "was built", "kept": 8,
-             "enough": 6}  # fmt: skip
+             "enough": 6, "seconds": 72.0}  # fmt: skip
     for why in reasons.SAID:
         said = reasons.in_words({"why": why, **facts})
         assert said.endswith(".") and said[0].isupper() and "None" not in said

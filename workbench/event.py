@@ -94,13 +94,15 @@ class Searching(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(Event):
-    """One piece of work failed, for the reason a person reads; `log` names the file with the rest."""
+    """One piece of work failed, for the reason a person reads; `log` names the file with the rest, `kind` is that of
+    isolate.WorkerError."""
 
     stage: str
     what: str
     why: str = ""
     fix: str = ""
     log: str = ""
+    kind: str = ""
 
     @property
     def reason(self) -> str:
@@ -135,7 +137,8 @@ def from_dict(data: dict[str, Any]) -> Event:
 def failed(work: str, stage: str, error: BaseException, log: str = "") -> Failed:
     """The event for an error; what is not a WorkbenchError is named by its type and first line."""
     if isinstance(error, WorkbenchError):
-        return Failed(work=work, stage=stage, what=error.what, why=error.why, fix=error.fix, log=log)
+        kind = getattr(error, "kind", "")
+        return Failed(work=work, stage=stage, what=error.what, why=error.why, fix=error.fix, log=log, kind=kind)
     first = (str(error).strip().splitlines() or [""])[0][:300]
     what = f"{stage} stopped with {type(error).__name__}."
     return Failed(work=work, stage=stage, what=what, why=first, fix="The log has the rest." if log else "", log=log)

@@ -244,6 +244,13 @@ class Here:
                 self._runner._do(piece)
         return next((self._runner.broken[id] for id in ids if id in self._runner.broken), None)
 
+    def again(self, failed: Failed) -> None:
+        """What failed so, and what failed because of it, may be done once more."""
+        gone = [id for id, one in self._runner.broken.items() if one is failed]
+        for id in gone:
+            del self._runner.broken[id]
+        self._done.difference_update(gone)
+
     def facts(self, id: str) -> dict[str, Any]:
         """What a piece that was done said of itself."""
         return self._runner.facts[id]

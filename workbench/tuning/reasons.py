@@ -87,6 +87,10 @@ def _failed(lost: Lost) -> str:
     return f"Failed to build, {lost['stage']}: {lost['reason']}"
 
 
+def _long(lost: Lost) -> str:
+    return f"Not built: {lost['stage']} took longer than the {words.duration(lost['seconds'])} that were left for it."
+
+
 def _unmeasured(lost: Lost) -> str:
     return f"Could not be measured: {lost['reason']}"
 
@@ -117,6 +121,7 @@ SAID: dict[str, Callable[[Lost], str]] = {
     "missed": _missed,
     "cannot_tell": _open,
     "failed": _failed,
+    "built_too_long": _long,
     "unmeasured": _unmeasured,
     "budget": _no_time,
     "skipped": _skipped,

@@ -57,13 +57,20 @@ def begin(trying: Trying) -> None:
 
 
 def race_all(trying: Trying) -> None:
-    """Build and race, heat by heat: so a best so far is known early."""
+    """Build and race, heat by heat: so a best so far is known early. What takes long to build comes once more, last."""
     trying.enter("race", RACING)
+    _race(trying, last=False)
+    trying.take_up()
+    _race(trying, last=True)
+
+
+def _race(trying: Trying, last: bool) -> None:
     built: list[Candidate] = []
     for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
-        if trying.time_is_up and (built or trying.ledger.raced()):
+        something = bool(built or trying.ledger.raced())
+        if trying.time_is_up and something:
             trying.ledger.bury(one.name, "budget", before="was built")
-        elif trying.build(one, one.racer):
+        elif trying.build(one, one.racer, hurry=something and not last, again=not last):
             built.append(one)
         if len(built) == racing.HEAT:
             trying.race(built)

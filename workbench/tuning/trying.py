@@ -19,7 +19,7 @@ from workbench.tuning import account, answering, racing, sequential
 from workbench.tuning.ledger import Candidate, Ledger
 
 FEWEST_SECONDS = 20.0  # that one piece of work may take, however little is left
-BUILDING = 0.12  # of the budget, that one step of a build may take: one slow export must not cost the others their turn
+BUILDING = 0.12  # of the budget, that one step of a hurried build may take
 
 
 class Trying:
@@ -35,7 +35,8 @@ class Trying:
         self.until: float | None = None
         self._searcher, self._answering = threading.get_ident(), ThreadPoolExecutor(max_workers=1)
         self._answered: Future[Failed | None] | None = None
-        self._builds = False
+        self._hurried = False
+        self._put_off: list[Failed] = []
         self.base: Predictions | None = None
         self.trial: sequential.Trial | None = None
 
@@ -56,8 +57,8 @@ class Trying:
         is: nothing goes on without them."""
         if self.until is None or threading.get_ident() != self._searcher:
             return stage_seconds()
-        most = BUILDING * self.ledger.budget_s if self._builds else self.ledger.left_until(self.until)
-        return max(FEWEST_SECONDS, min(most, self.ledger.left_until(self.until)))
+        left = self.ledger.left_until(self.until)
+        return max(FEWEST_SECONDS, min(BUILDING * self.ledger.budget_s, left) if self._hurried else left)
 
     # ---- the plan
 
@@ -75,13 +76,22 @@ class Trying:
 
     # ---- speed
 
-    def build(self, one: Candidate, name: str) -> bool:
-        """Make a variant of a candidate; who fails, or is too large, is buried."""
+    def build(self, one: Candidate, name: str, hurry: bool = True, again: bool = False) -> bool:
+        """Make a variant of a candidate; who fails, or is too large, is buried. `hurry`: one slow step must not cost
+        others their turn. `again`: who only took too long waits until `take_up`."""
         self.ledger.note(one.name, state="builds")
         artifact = self.variant(name).artifact
-        self._builds = True
+        self._hurried = hurry
+        limit = self._patience()
         broken = self.here.do(artifact)
-        self._builds = False
+        self._hurried = False
+        if broken and broken.kind == "timeout" and again and not self.time_is_up:
+            self._put_off.append(broken)
+            self.ledger.note(one.name, state="waits")
+            return False
+        if broken and broken.kind == "timeout" and not self.time_is_up:
+            self.ledger.bury(one.name, "built_too_long", stage=broken.stage, seconds=limit)
+            return False
         if broken:
             self._bury_broken(one, broken)
             return False
@@ -90,6 +100,12 @@ class Trying:
             self.ledger.bury(one.name, "too_large", mb=size, bar=most)
             return False
         return True
+
+    def take_up(self) -> None:
+        """What took too long may be tried once more."""
+        for broken in self._put_off:
+            self.here.again(broken)
+        self._put_off.clear()
 
     def _bury_broken(self, one: Candidate, broken: Failed) -> None:
         if self.time_is_up:

@@ -32,7 +32,7 @@ def spent(said: dict[str, Any]) -> str:
 
 def _tried(said: dict[str, Any]) -> str:
     rows = [(f"<code>{e(name)}</code>", *map(e, rest)) for name, *rest in candidates(said)]
-    return table(CANDIDATE, rows, caption="Search")
+    return table(CANDIDATE, rows, "plain said", "Search")
 
 
 def candidates(said: dict[str, Any]) -> list[tuple[str, str, str, str]]:
