@@ -89,8 +89,8 @@ def compared(folder: Path, model: str, data: str | None) -> tuple[int, int, int,
     """(weights, memory estimated, used, disk estimated, used) in bytes."""
     from tests import small
     from workbench import bench
-    from workbench.planning import Make
-    from workbench.running import Here
+    from workbench.executing import Here
+    from workbench.pieces import Make
     from workbench.store import Store
 
     recipes = [small.make_recipe(folder / "recipes", name) for name in SHELF]

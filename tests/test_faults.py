@@ -28,8 +28,8 @@ from workbench import isolate
 from workbench.errors import WorkbenchError
 from workbench.event import Finished, Progress, Started
 from workbench.isolate import Limits
-from workbench.running import measuring_turn
 from workbench.store import Store
+from workbench.turns import measuring_turn
 
 pytestmark = pytest.mark.slow
 SHORT = {"kills": 10, "cancels": 3, "memory": 2, "hangs": 1, "writes": [37, 12]}

@@ -15,15 +15,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "workbench"
 # From the ground up. A room imports rooms of lower floors only; rooms of one floor do not know each other.
 FLOORS = (
     "errors words card version",  # words and small drawings of them
-    "measurement artifact machine reply forks",  # what passes between, and where jobs begin
+    "measurement artifact machine reply forks turns",  # what passes between, and where jobs begin
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
-    "target store isolate graph inputs generation",  # machine classes, finished work, processes, graphs, inputs, texts
+    # machine classes, finished work, processes, graphs, inputs, texts, a plan as plain values
+    "target store isolate graph inputs generation pieces",
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
     # all the work, checked; inside a worker; locked packages, installed anew; what there is; forms; data that is given
     "planning work replica inventory editing uploads",
     "block outcome replay manual",  # interleaved rounds; what a run gives out; what a recipe file asks for; pages
-    "running difference",  # queue, detached runner, resume; what is other in two files or two runs
+    "executing difference",  # a plan's work, done here; what is other in two files or two runs
+    "running",  # queue, detached runner, resume
     # drive running; one's own input on what a run made; a finished run to the Hub
     "tuning verification loading trying publishing",
     "bench runner",  # the one door; the process of a run, which knows every kind

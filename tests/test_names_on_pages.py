@@ -23,7 +23,7 @@ from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.pushing import _Push, drawn
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
-from workbench.planning import Gap
+from workbench.pieces import Gap
 from workbench.store import Store
 
 EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"

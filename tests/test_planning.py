@@ -16,7 +16,7 @@ from tests import small as make
 from tests.conftest import Small, planned
 from workbench import bench, catalog, machine, planning, recipe
 from workbench.errors import RequestError
-from workbench.planning import Make
+from workbench.pieces import Make
 from workbench.recipe import load
 
 

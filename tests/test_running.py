@@ -16,7 +16,7 @@ import pytest
 from tests import small as make
 from tests.conftest import Small, command, planned
 from tests.faults.processes import family, lives, until
-from workbench import bench, running
+from workbench import bench, pieces, running
 from workbench.errors import WorkbenchError
 from workbench.event import Event, Failed, Finished, Made, Measured, Progress, Started
 from workbench.store import Store
@@ -61,7 +61,7 @@ def test_every_piece_begins_and_ends_once_and_the_run_says_it_is_finished(warm_r
 def test_a_plan_survives_its_way_through_the_store(small: Small, warm_home: Path) -> None:
     plan = planned(small)
     said = json.loads(json.dumps(plan.to_dict()))
-    again = running.Plan.from_dict(said)
+    again = pieces.Plan.from_dict(said)
     assert json.loads(json.dumps(again.to_dict())) == said and again.fingerprint == plan.fingerprint
     assert (again.request, again.variants, again.work, again.gaps) == (
         plan.request,
@@ -208,7 +208,7 @@ def test_a_recipe_that_fails_to_build_leaves_the_others_whole(small: Small, warm
 
 TURN = """
 import sys
-from workbench.running import measuring_turn
+from workbench.turns import measuring_turn
 with measuring_turn(lambda before: print("waits for", before, flush=True)):
     print("in", flush=True)
     sys.stdin.readline()

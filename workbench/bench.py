@@ -26,6 +26,7 @@ from workbench import (
     replay,
     running,
     trying,
+    turns,
     uploads,
     verification,
     verification_run,
@@ -37,7 +38,7 @@ from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event
 from workbench.hub import jobs
 from workbench.isolate import Limits
-from workbench.planning import Plan, Request
+from workbench.pieces import Plan, Request
 from workbench.recipe import Recipe
 from workbench.store import RunRecord, Store, write_whole
 from workbench.tasks.one_call import FEWEST_ROWS as FEWEST_ROWS
@@ -665,7 +666,7 @@ def about(model: str, task: str | None = None, store: Store | None = None) -> di
 
 def is_measured_on() -> bool:
     """Whether somebody measures on this machine now: what is not urgent waits then."""
-    return running.is_measured_on()
+    return turns.is_measured_on()
 
 
 def devices(backend: str, store: Store | None = None) -> dict[str, Any]:

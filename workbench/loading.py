@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import catalog, environment, machine, planning, replay, running
+from workbench import catalog, environment, executing, machine, planning, replay
 from workbench import recipe as recipes
 from workbench.artifact import sha256_of
 from workbench.card import Card
@@ -279,7 +279,7 @@ def _build(recipe: Recipe, given: dict[str, str | None], store: Store, tell: Tel
             plan = planning.make(replay.build_request(recipe, store, **given, pinned=pinned), store, folder)
         except RequestError as error:
             raise _in_python(error) from None
-        here, variant = running.Here(plan, store, folder, tell), plan.baseline
+        here, variant = executing.Here(plan, store, folder, tell), plan.baseline
         for id in ("model", variant.artifact):
             if store.find(plan.piece(id).key, check=True) is None and (failed := here.do(id)):
                 raise _not_built(recipe, failed, store)

@@ -17,7 +17,8 @@ from workbench.artifact import digest_of
 from workbench.comparison import PointSamples, Predictions, VariantResult, bounds
 from workbench.errors import WorkbenchError
 from workbench.event import Failed
-from workbench.planning import Make, Plan, Variant, drawn
+from workbench.pieces import Make, Plan, Variant
+from workbench.planning import drawn
 from workbench.recipe import Recipe
 from workbench.recipe_proof import Search
 from workbench.store import Store, write_whole

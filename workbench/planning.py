@@ -8,20 +8,19 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workbench import catalog, environment, hub, isolate, machine, words
+from workbench import catalog, environment, hub, isolate, machine
 from workbench import recipe as recipes
 from workbench import target as targets
 from workbench.artifact import Artifact, sha256_of, sha256_of_file
-from workbench.card import Card
 from workbench.errors import RequestError
-from workbench.event import Planned
 from workbench.hub import jobs
 from workbench.isolate import Limits
 from workbench.machine import Machine
+from workbench.pieces import Gap, Make, Measure, Plan, Prepare, Request, Variant, Work
 from workbench.plugin import Backend, Repairs, Step, Task
 from workbench.recipe import Recipe
 from workbench.recipe_keys import CalibrationSelect
@@ -33,161 +32,6 @@ EXPORTS_ROOM = 2.5  # artifacts of one export chain, in sizes of the model
 MEMORY_ROOM = 5.0  # peak of exporting and quantizing, in sizes of the fp32 model
 MEMORY_BASE = 600_000_000  # bytes of a worker that has PyTorch and transformers loaded, and no model
 TOKENS_A_SECOND = 2e11  # operations/s that a small machine surely reaches; for estimates only
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked for, in plain values. `recipes` and `baseline` are recipe documents."""
-
-    model: str
-    recipes: tuple[dict[str, Any], ...]
-    baseline: dict[str, Any]
-    revision: str | None = None
-    task: str | None = None
-    data: str | None = None
-    calibration: str | None = None
-    fields: dict[str, str] = field(default_factory=dict)
-    model_at: str | None = None  # folder that holds a `local:` model
-    data_at: str | None = None
-    calibration_at: str | None = None
-    named: tuple[str, ...] = ()  # recipes that a person named; the others are defaults
-    max_drop: float | None = None
-    target: str | None = None
-    n: int | None = None
-    quick: bool = False
-    fresh: bool = False
-    verb: str = "compare"
-    formats: tuple[str, ...] = ()  # of weights, besides those that the recipes take
-    data_seed: int = 7  # which rows are drawn
-    hold_out: bool = True  # rows may be kept out of evaluation for calibration
-    calibration_fields: dict[str, str] | None = None  # where its columns are named otherwise
-    notes: tuple[str, ...] = ()  # what the person should know before anything else
-    budget_s: float | None = None  # wall seconds of a search
-
-
-@dataclass(frozen=True)
-class Work:
-    """One piece of work, done in a process of its own. `key` names its artifact; `after` are ids of others."""
-
-    id: str
-    title: str
-    key: str
-    format: str
-    after: tuple[str, ...]
-    job: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Prepare(Work):
-    """Inputs of the builds: model, rows, prepared inputs, facts. `job["do"]` says which."""
-
-
-@dataclass(frozen=True)
-class Make(Work):
-    """One step of one or more recipes; shared by all that begin alike."""
-
-
-@dataclass(frozen=True)
-class Measure(Work):
-    """Answers or audit of one variant (`job["do"]`)."""
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Asked for, not possible here, and why; of a search also what was tried and lost, or failed."""
-
-    recipe: str
-    reason: str
-    status: str = "skipped"
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row: a recipe with its name in this comparison, and the ids of the work it stands on."""
-
-    name: str
-    recipe: dict[str, Any]
-    artifact: str
-    chain: tuple[str, ...]
-    backend: str
-    device: str
-    threads: int
-    options: dict[str, Any]
-    calibration: str | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All the work of one run. `variants[0]` is the baseline."""
-
-    request: Request
-    task: str
-    model: dict[str, Any]
-    data: dict[str, Any]
-    variants: tuple[Variant, ...]
-    work: tuple[Work, ...]
-    gaps: tuple[Gap, ...]
-    cost: dict[str, Any]
-    measure: dict[str, Any]
-    machine: dict[str, Any]
-    warnings: tuple[str, ...] = ()
-    target: dict[str, Any] = field(default_factory=dict)  # of a target that was asked for: `_target_facts`
-
-    @property
-    def baseline(self) -> Variant:
-        return self.variants[0]
-
-    def __repr__(self) -> str:
-        return f"<plan of {self.model['id']}: {', '.join(one.name for one in self.variants)}>"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        cost, n = self.cost, self.data["evaluation"]["n"]
-        said = {"work": f"{words.plural(cost['builds'], 'build')}, {cost['reused']} more reused; n = {words.number(n)}",
-                "time": f"about {words.duration(cost['seconds'])}"}  # fmt: skip
-        said |= {name: f"{words.megabytes(cost[f'{name}_bytes'] / 1e6)}{words.NBSP}MB"
-                 for name in ("download", "disk", "memory")}  # fmt: skip
-        rows = [(one.name, one.backend, "") for one in self.variants]
-        rows += [(gap.recipe, "left out", gap.reason) for gap in self.gaps]
-        return Card(f"Plan: {self.model['id']}", facts=said, rows=rows, notes=self.warnings).bundle()
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for requests that ask for the same."""
-        return sha256_of([asdict(self.request), self.model["revision"], self.data])
-
-    def piece(self, id: str) -> Work:
-        return next(work for work in self.work if work.id == id)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"work": [{"kind": type(work).__name__, **asdict(work)} for work in self.work]}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Plan:
-        kinds = {"Prepare": Prepare, "Make": Make, "Measure": Measure}
-        work = tuple(kinds[one.pop("kind")](**one | {"after": tuple(one["after"])}) for one in map(dict, data["work"]))
-        variants = tuple(Variant(**one | {"chain": tuple(one["chain"])}) for one in data["variants"])
-        listed = {key: tuple(data["request"].get(key, ())) for key in ("recipes", "named", "formats", "notes")}
-        request = Request(**data["request"] | listed)
-        rest = {"work": work, "variants": variants, "request": request}
-        rest |= {"gaps": tuple(Gap(**gap) for gap in data["gaps"]), "warnings": tuple(data["warnings"])}
-        return cls(**data | rest)
-
-
-def planned(plan: Plan) -> Planned:
-    """The plan as far as a board shows it."""
-    names = [variant.name for variant in plan.variants]
-    pieces = [{"id": work.id, "title": _title_of(work), "variants": _standing_on(work.id, plan)} for work in plan.work]
-    speed = {"id": "speed", "title": "Measure speed, interleaved", "variants": names}
-    return Planned(pieces=[*pieces, speed], seconds=plan.cost["seconds"])
-
-
-def _title_of(work: Work) -> str:
-    name = work.job.get("variant")
-    return f"{work.title}: {name}" if name else work.title
-
-
-def _standing_on(id: str, plan: Plan) -> list[str]:
-    return [one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}")]
 
 
 def make(request: Request, store: Store, log: Path) -> Plan:

@@ -18,7 +18,7 @@ from workbench.event import Event, Progress
 from workbench.hub import jobs
 from workbench.hub.pushing import check_name
 from workbench.isolate import Limits
-from workbench.planning import Make, Plan, Variant
+from workbench.pieces import Make, Plan, Variant
 from workbench.report.model_card import Pushed, model_card
 from workbench.store import Store, write_whole
 

@@ -16,7 +16,7 @@ from workbench import recipe as recipes
 from workbench.artifact import digest_of
 from workbench.errors import RequestError
 from workbench.hub import allowed
-from workbench.planning import Plan, Request
+from workbench.pieces import Plan, Request
 from workbench.recipe import Recipe
 from workbench.recipe_keys import DataKeys
 from workbench.recipe_proof import LockedData

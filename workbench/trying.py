@@ -28,7 +28,7 @@ from workbench import catalog, isolate, machine, running, work
 from workbench.errors import RequestError, WorkbenchError
 from workbench.hub.columns import MEDIA
 from workbench.isolate import Limits, Worker
-from workbench.planning import Plan, Variant
+from workbench.pieces import Plan, Variant
 from workbench.plugin import Task
 from workbench.reply import Reply
 from workbench.store import Store

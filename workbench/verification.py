@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from workbench import catalog, environment, machine, planning, replay, replica, running, words
+from workbench import catalog, environment, executing, machine, planning, replay, replica, words
 from workbench import recipe as recipes
 from workbench.card import Card
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed, Result
-from workbench.planning import Plan, Variant
+from workbench.pieces import Plan, Variant
 from workbench.recipe import Recipe
 from workbench.recipe_proof import ExpectedSpeed, Lock
 from workbench.store import Store
@@ -165,7 +165,7 @@ class _Verifier:
         if said := " ".join(replay.changes(self.recipe, self.plan)):
             return "fail", said
         self.tell(self._needed())
-        self.here = running.Here(self.plan, self.store, self.folder, self.tell)
+        self.here = executing.Here(self.plan, self.store, self.folder, self.tell)
         if failed := self.here.do("model"):
             return "fail", failed.reason
         files = self.store.files_of(self.plan.piece("model").key)

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import event, planning, running, verification, words
+from workbench import event, executing, pieces, running, verification, words
 from workbench.artifact import sha256_of
 from workbench.card import Card
 from workbench.errors import RequestError
 from workbench.event import Checked, Failed, Finished
-from workbench.planning import Plan
+from workbench.pieces import Plan
 from workbench.recipe_file import read_text
 from workbench.store import VERIFY, RunRecord, Store
 from workbench.verification import SCHEMA, Given, Level, first_failed
@@ -114,13 +114,13 @@ def outcome(run: RunRecord, store: Store) -> str:
 # ---- in the runner ------------------------------------------------------------------------------
 
 
-def carry_out(run: RunRecord, store: Store, emit: running.Emit) -> str:
+def carry_out(run: RunRecord, store: Store, emit: executing.Emit) -> str:
     """Do it here; returns the final status, "ok" also where a level fails, and has said it, too."""
     folder = store.run_folder(run.id)
     return running.to_its_end(lambda: _verify(run, store, folder / "work", emit), folder, emit)
 
 
-def _verify(run: RunRecord, store: Store, folder: Path, emit: running.Emit) -> dict[str, Any]:
+def _verify(run: RunRecord, store: Store, folder: Path, emit: executing.Emit) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)  # of a run that stopped
 
     def tell(said: event.Event | Plan | Level) -> None:
@@ -128,7 +128,7 @@ def _verify(run: RunRecord, store: Store, folder: Path, emit: running.Emit) -> d
             emit(Checked(**asdict(said)))
         elif isinstance(said, Plan):
             store.set_plan(run.id, said.to_dict())
-            emit(planning.planned(said))
+            emit(pieces.planned(said))
         else:
             emit(said)
 

@@ -28,8 +28,8 @@ from workbench import bench, isolate
 from workbench.artifact import sha256_of
 from workbench.errors import WorkbenchError
 from workbench.event import Event, Failed, Made, Measured, Progress, Started
-from workbench.planning import Plan, Work
-from workbench.running import Here
+from workbench.executing import Here
+from workbench.pieces import Plan, Work
 from workbench.store import Store
 
 STAGES = 4
@@ -168,7 +168,7 @@ class Drill:
         def is_named(one: Failed) -> bool:
             return "time limit" in one.what and "its log ends with: this is where it hangs" in one.why
 
-        os.environ["WORKBENCH_STAGE_SECONDS"] = "4"
+        os.environ["WORKBENCH_STAGE_SECONDS"] = "8"
         try:
             return self._named(count, ("hang",), is_named)
         finally:

@@ -22,7 +22,7 @@ from workbench.event import (
     Started,
     Tried,
 )
-from workbench.planning import Plan, planned
+from workbench.pieces import Plan, planned
 from workbench.store import Store
 
 

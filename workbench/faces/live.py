@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from workbench.event import Event
-    from workbench.planning import Plan
+    from workbench.pieces import Plan
 
 SIGNS = {"done": "✓", "reused": "↻", "runs": "◜", "failed": "✕", "waits": "◌", "skipped": "⊘"}
 SHOWN = 14  # lines of work in a live list

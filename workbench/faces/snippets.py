@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any
 
-from workbench.planning import Request
+from workbench.pieces import Request
 
 
 def command(request: Request) -> str:

@@ -51,7 +51,7 @@ from workbench.faces.terminal_flags import (
 )
 
 if TYPE_CHECKING:
-    from workbench.planning import Request
+    from workbench.pieces import Request
 
 app = typer.Typer(
     name="workbench", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -113,7 +113,7 @@ def verify(
     """Build again what a recipe file says, in an empty folder, and check its promises level by level. 3 on any FAIL."""
     from workbench import bench
     from workbench.faces import live
-    from workbench.planning import Plan
+    from workbench.pieces import Plan
     from workbench.verification import Level
 
     screen = live.Screen()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from workbench.planning import Request
+    from workbench.pieces import Request
     from workbench.store import Store
 
 OK, FAILED, WRONG, MISSED, INTERRUPTED = 0, 1, 2, 3, 130

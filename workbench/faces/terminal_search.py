@@ -32,7 +32,7 @@ from workbench.faces.terminal_flags import (
 )
 
 if TYPE_CHECKING:
-    from workbench.planning import Request
+    from workbench.pieces import Request
 
 
 def tune(

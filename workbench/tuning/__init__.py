@@ -8,7 +8,7 @@ winner and its runner-up are measured anew, in full. What is known stands in the
 """
 
 from workbench import running
-from workbench.running import Emit
+from workbench.executing import Emit
 from workbench.store import RunRecord, Store
 from workbench.tuning.search import work
 from workbench.tuning.sensitivity import Sensitivity, sensitivity

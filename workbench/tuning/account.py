@@ -8,8 +8,8 @@ from typing import Any
 
 from workbench.comparison import Goal
 from workbench.event import Event, Made, Measured
-from workbench.planning import Gap, Variant
-from workbench.running import Here
+from workbench.executing import Here
+from workbench.pieces import Gap, Variant
 from workbench.tuning import racing, reasons, sequential
 from workbench.tuning.ledger import Candidate, Ledger
 

@@ -9,7 +9,7 @@ from workbench import work
 from workbench.comparison import Predictions
 from workbench.errors import WorkbenchError
 from workbench.event import Failed, Measured, Progress, Started, failed
-from workbench.running import Here
+from workbench.executing import Here
 from workbench.tuning import sequential
 from workbench.tuning.sequential import GivenUp, Seen, Trial
 

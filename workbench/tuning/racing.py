@@ -9,7 +9,7 @@ from workbench import block, evidence, outcome
 from workbench.artifact import sha256_of
 from workbench.comparison import throughput
 from workbench.evidence import Interval
-from workbench.running import Here
+from workbench.executing import Here
 from workbench.tuning.ledger import Candidate, Ledger
 
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from workbench import planning
 from workbench.errors import WorkbenchError
-from workbench.planning import Plan
-from workbench.running import Emit
+from workbench.executing import Emit
+from workbench.pieces import Plan
 from workbench.store import Store
 from workbench.tuning import account, improving, racing, space
 from workbench.tuning.ledger import Candidate

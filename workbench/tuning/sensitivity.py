@@ -11,8 +11,8 @@ from workbench import planning, words
 from workbench.card import Card
 from workbench.errors import WorkbenchError
 from workbench.event import Event
-from workbench.planning import Plan
-from workbench.running import Here
+from workbench.executing import Here
+from workbench.pieces import Plan
 from workbench.store import Store
 
 SCHEMA = "workbench/sensitivity@1"

@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench import catalog, machine, planning
 from workbench import recipe as recipes
-from workbench.planning import Plan, Variant
+from workbench.pieces import Plan, Variant
 from workbench.plugin import Repairs
 
 FEW = 8  # calibration samples of a model that is only raced: its speed does not depend on their values

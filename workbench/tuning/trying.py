@@ -12,8 +12,8 @@ from workbench import outcome, planning
 from workbench.comparison import Goal, Predictions
 from workbench.errors import WorkbenchError
 from workbench.event import Failed
-from workbench.planning import Plan, Variant
-from workbench.running import Emit, Here, stage_seconds
+from workbench.executing import Emit, Here, stage_seconds
+from workbench.pieces import Plan, Variant
 from workbench.store import Store
 from workbench.tuning import account, answering, racing, sequential
 from workbench.tuning.ledger import Candidate, Ledger

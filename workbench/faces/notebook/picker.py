@@ -23,7 +23,7 @@ from workbench.faces.script import Handle
 from workbench.faces.web import choose
 from workbench.faces.web.parts.plan_card import plan_card
 from workbench.faces.web.parts.problem import problem
-from workbench.planning import Plan, Request
+from workbench.pieces import Plan, Request
 from workbench.recipe import Recipe
 from workbench.store import Store
 

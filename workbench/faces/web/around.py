@@ -11,7 +11,7 @@ from workbench import bench
 from workbench.errors import WorkbenchError
 from workbench.faces.web.visitors import Visitors
 from workbench.faces.web.watching import Watching
-from workbench.planning import Plan
+from workbench.pieces import Plan
 from workbench.store import RunRecord, Store
 
 # Of every listener: it is no part of the API, and Gradio draws no veil over what it changes.

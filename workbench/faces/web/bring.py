@@ -18,7 +18,7 @@ from workbench.faces.web.parts import html, part
 from workbench.faces.web.parts.changes import changes
 from workbench.faces.web.parts.data_preview import data_preview
 from workbench.faces.web.parts.problem import problem
-from workbench.planning import Request
+from workbench.pieces import Request
 
 DATA = [".csv", ".tsv", ".json", ".jsonl", ".parquet", ".zip"]
 MOST_RECIPE = 1 << 20  # bytes

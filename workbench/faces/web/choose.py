@@ -21,7 +21,7 @@ from workbench.faces.web.parts.problem import problem
 from workbench.faces.web.parts.recipe_cards import recipe_cards
 from workbench.faces.web.visitors import UPLOAD
 from workbench.inventory import Offered
-from workbench.planning import Plan, Request
+from workbench.pieces import Plan, Request
 from workbench.recipe import Recipe
 from workbench.report.markup import e, icon
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from workbench import words
-from workbench.planning import Plan
+from workbench.pieces import Plan
 from workbench.report.markup import e, facts, icon
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 338, 174, 34, 8, 144
