@@ -352,6 +352,7 @@ def test_page_and_markdown_say_how_every_candidate_of_a_search_ended_and_what_co
         assert said in text.replace(words.NBSP, " ") and said in page.replace(words.NBSP, " ")  # fmt: skip
     assert "| `openvino-bf16` | 2.41x (2.37–2.45) | 1,355 | The best of those that meet every bar. |" in text
     assert "no \\| kernel" in text, "a bar ends no cell"
+    assert 'class="out"' not in page and "skipped" not in text, "how a candidate ended is said once"
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

@@ -527,9 +527,8 @@ def take(run: str, out: Path, store: Store | None = None, models: bool = True) -
     said, details = report(run, store)
     folder = store.run_folder(details["run"])
     try:
-        for name, renderer in catalog.renderers().items():
+        for renderer in catalog.renderers().values():
             write_whole(out / f"report.{renderer.extension}", renderer.render(said, details))
-            del name
         shutil.copytree(folder / "recipes", out / "recipes", dirs_exist_ok=True)
         shutil.copytree(folder / "log", out / "log", dirs_exist_ok=True)
         if models:

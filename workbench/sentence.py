@@ -59,6 +59,11 @@ def ordered(report: Report) -> list[Row]:
     return sorted(report["rows"], key=place)
 
 
+def listed(report: Report) -> list[Row]:
+    """Those of a table, in that order: of a search only what finished, since how each candidate ended stands beside."""
+    return [row for row in ordered(report) if row["status"] == "ok" or not report.get("search")]
+
+
 def named(report: Report, name: str | None) -> Row | None:
     return next((row for row in report["rows"] if row["name"] == name), None)
 

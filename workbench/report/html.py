@@ -71,7 +71,7 @@ def body(report: dict[str, Any], details: dict[str, Any]) -> str:
 
 
 def _title(report: dict[str, Any]) -> str:
-    n = len(report["rows"])
+    n = len(sentence.listed(report))
     text = f"{words.numeral(n).capitalize()} {'variant' if n == 1 else 'variants'} against {report['baseline']}"
     missing = n - len(sentence.finished(report))
     out = " Last: what did not finish." if missing else ""

@@ -121,7 +121,7 @@ def accuracy_words(facts: dict[str, Any]) -> str:
 
 def _out(report: Report) -> str:
     lines = []
-    for row in sentence.ordered(report):
+    for row in sentence.listed(report):
         if row["status"] != "ok":
             stage, reason = sentence.failure(row)
             known = words.failed_at(stage) if row["status"] == "failed" else words.word(row["status"])

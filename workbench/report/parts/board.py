@@ -35,7 +35,7 @@ def axes_of(report: Report) -> Axes:
 
 def board(report: Report, details: dict[str, Any]) -> str:
     axes = axes_of(report)
-    lines = [_row(report, details, row, axes) for row in sentence.ordered(report)]
+    lines = [_row(report, details, row, axes) for row in sentence.listed(report)]
     caption = (
         f"Every variant against {report['baseline']}: speed-up, accuracy change, latency, size, "
         "memory, load time, share of the machine’s limit."
