@@ -39,8 +39,9 @@ def _measured(file: Path) -> str:
         env = os.environ | {"WORKBENCH_HOME": f"{folder}/home", "PYTHONPATH": str(ROOT)}
         cold, done = _executed(file, Path(folder) / "first", env)
         warm, _ = _executed(file, Path(folder) / "again", env)
+        page = _page(done, file.stem).replace(folder, "~").replace(str(ROOT), "~")  # no places of this machine
     (ROOT / "docs/notebooks").mkdir(exist_ok=True)
-    (ROOT / f"docs/notebooks/{file.stem}.html").write_text(_page(done, file.stem), encoding="utf-8")
+    (ROOT / f"docs/notebooks/{file.stem}.html").write_text(page, encoding="utf-8")
     print(f"{file.stem}: {cold:.0f} s, {warm:.0f} s", file=sys.stderr, flush=True)
     return f"| [{file.stem}](../notebooks/{file.stem}.html) | {cold:.0f} s | {warm:.0f} s |"
 

@@ -122,7 +122,7 @@ class _Planner:
 
     def _no_baseline(self) -> RequestError:
         gap = self.gaps[0]
-        if self.request.verb == "load":  # the one recipe is its own baseline
+        if all(recipe["name"] == gap.recipe for recipe in self.request.recipes):  # the one recipe is its own baseline
             return RequestError(f"{gap.recipe} cannot run here.", gap.reason)
         return RequestError("The baseline cannot run here.", gap.reason, "Name another one with --baseline.")
 
@@ -338,7 +338,7 @@ class _Planner:
         if lacking:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
         if any(step.wants_calibration(options) for step, options in chosen) and not data["calibration"]:
-            return f"It needs calibration data: {data['no_calibration']}"
+            return f"It needs calibration data. {data['no_calibration']} --calibration names a file or data set for it."
         if gap := catalog.gap(self.task, backend, info["config"]):
             return gap
         formats = ["transformers", *(step.gives for step in steps)]

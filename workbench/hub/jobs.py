@@ -67,7 +67,7 @@ def read_data(job: Job, channel: isolate.Channel) -> dict[str, Any]:
     if other or job.get("hold_out", True):
         split = split_calibration(evaluation, given, train, seed=job["seed"])
     else:
-        split = Split(evaluation, None, "none", reason="No calibration data was given.")
+        split = Split(evaluation, None, "none", reason="None was given.")
     split = replace(split, calibration=_without_answers(split.calibration, fields.target))
     chosen = select(split.evaluation, job["n"] or "all", job["seed"])
     local = [_local(info) for info in (found, other) if info and info.kind == "local"]

@@ -112,7 +112,7 @@ def _hold_out(evaluation: Data, seed: int) -> Split:
     if size < FEWEST_CALIBRATION:
         return Split(
             evaluation, None, "none",
-            reason=f"No calibration data: 20 % of {len(evaluation)} rows are fewer than {FEWEST_CALIBRATION}.",
+            reason=f"20 % of {len(evaluation)} rows are fewer than {FEWEST_CALIBRATION}, too few to keep out.",
         )  # fmt: skip
     out = set(firsts[:size])
     away = {evaluation.rows[index]["id"] for index in out}
