@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.faults.processes import until
 from workbench import bench
 from workbench.errors import RequestError
 from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
+from workbench.faces import snippets
 from workbench.faces.board import board_of_run
 from workbench.recipe import load
 from workbench.report.document import check
@@ -205,6 +207,21 @@ def test_bounds_are_constraints_of_every_recipe() -> None:
             {"max_drop": 0.02}, {"min_speedup": 1.5}, {"max_size_mb": 40.0}, {"max_memory_mb": 900.0},
         ]  # fmt: skip
         assert goal["constraints"][0]["kind"] == "relative"
+
+
+def test_a_search_is_asked_for_again_by_its_command_and_in_python() -> None:
+    asked = bench.tune_request("starter:sentiment", ["onnx-fp32"], max_drop=0.02, relative=True, min_speedup=2,
+                               max_size=50, optimize="size", budget="90s", quick=True)  # fmt: skip
+    assert snippets.command(asked) == (
+        "workbench tune starter:sentiment -r onnx-fp32 --max-drop 0.02 --relative --min-speedup 2 --max-size 50 "
+        "--optimize size --budget 90s --quick"
+    )
+    said: dict[str, Any] = {}
+    exec(snippets.python(asked).replace("import workbench", "").replace("comparison.to_frame()", ""), {
+        "workbench": SimpleNamespace(tune=lambda *models, **words: said.update(words, model=models))})  # fmt: skip
+    assert bench.tune_request(*said.pop("model"), **said) == asked
+    whole = bench.tune_request("starter:sentiment")
+    assert snippets.command(whole) == "workbench tune starter:sentiment --max-drop 0.01 --budget 600s"
 
 
 def test_without_recipes_the_whole_shelf_is_searched() -> None:

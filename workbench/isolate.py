@@ -180,7 +180,7 @@ class Worker:
                 ended = f"; its log ends with: {last[:200]}" if last else ""
                 raise WorkerError(
                     "The worker was stopped at its time limit.",
-                    f"It gave no answer for {seconds:g} s{ended}.",
+                    f"It gave no answer for {seconds:.3g} s{ended}.",
                     "The log shows where it was.",
                     kind="timeout",
                     tail=tail,

@@ -1,4 +1,6 @@
-"""What a person takes along besides the recipe file: the same request as a command, in Python and as a notebook."""
+"""What a person takes along besides the recipe file: the same request as a command, in Python and as a notebook.
+
+A request that has a budget is a search."""
 
 from __future__ import annotations
 
@@ -10,30 +12,24 @@ from workbench.pieces import Request
 
 
 def command(request: Request) -> str:
-    """The `workbench compare` that asks for the same. Recipes that are not on the shelf are named by their file."""
-    words = ["workbench", "compare", request.model + (f"@{request.revision}" if request.revision else "")]
+    """What asks for the same in a terminal. Recipes that are not on the shelf are named by their file."""
+    words = ["workbench", _verb(request), request.model + (f"@{request.revision}" if request.revision else "")]
     for name in _recipes(request):
         words += ["-r", name]
-    said: list[tuple[str, Any]] = [
-        ("--task", request.task), ("--data", request.data), ("--calibration", request.calibration),
-        ("--target", request.target), ("--max-drop", request.max_drop), ("--n", request.n),
-    ]  # fmt: skip
-    for flag, value in said:
-        words += [flag, str(value)] if value is not None else []
-    if request.fields:
-        words += ["--fields", ",".join(f"{field}={column}" for field, column in request.fields.items())]
-    words += ["--quick"] if request.quick else []
+    for name, value in _keywords(request).items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, dict):
+            value = ",".join(f"{field}={column}" for field, column in value.items())
+        words += [flag] if value is True else [flag, _plain(value)]
     return shlex.join(words)
 
 
 def python(request: Request) -> str:
-    """The same with `workbench.compare`."""
-    given = {"recipes": _recipes(request) or None, "task": request.task, "data": request.data,
-             "calibration": request.calibration, "fields": dict(request.fields) or None, "target": request.target,
-             "max_drop": request.max_drop, "n": request.n, "quick": request.quick or None}  # fmt: skip
-    said = [f"    {name}={value!r}," for name, value in given.items() if value is not None]
-    inside = "\n".join([f"    {request.model!r},", *said])
-    return f"import workbench\n\ncomparison = workbench.compare(\n{inside}\n)\ncomparison.to_frame()\n"
+    """The same in Python."""
+    recipes = _recipes(request)
+    given = ({"recipes": recipes} if recipes else {}) | _keywords(request)
+    inside = "\n".join([f"    {request.model!r},", *(f"    {name}={value!r}," for name, value in given.items())])
+    return f"import workbench\n\ncomparison = workbench.{_verb(request)}(\n{inside}\n)\ncomparison.to_frame()\n"
 
 
 def use(name: str, file: str) -> str:
@@ -63,5 +59,33 @@ def _cell(kind: str, source: str) -> dict[str, Any]:
     return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
+def _verb(request: Request) -> str:
+    return "tune" if request.budget_s else "compare"
+
+
 def _recipes(request: Request) -> list[str]:
-    return [str(one["name"]) for one in request.recipes]
+    """None for a search of the whole shelf."""
+    return [] if request.budget_s and not request.named else [str(one["name"]) for one in request.recipes]
+
+
+def _keywords(request: Request) -> dict[str, Any]:
+    """Keywords of `workbench.compare` or `workbench.tune`, which are the flags of the command, too."""
+    goal = request.baseline["spec"].get("goal", {}) if request.budget_s else {}
+    bounds = {name.removesuffix("_mb"): value for one in goal.get("constraints", ()) for name, value in one.items()}
+    relative = any(one.get("kind") == "relative" for one in goal.get("constraints", ()))
+    optimize = goal.get("optimize")
+    given = {
+        "task": request.task, "data": request.data, "calibration": request.calibration,
+        "fields": dict(request.fields) or None, "target": request.target,
+        "max_drop": bounds.get("max_drop", request.max_drop),
+        "relative": relative or None,
+        **{name: bounds.get(name) for name in ("min_speedup", "max_size", "max_memory")},
+        "optimize": None if optimize == "latency" else optimize,
+        "budget": f"{request.budget_s:g}s" if request.budget_s else None,
+        "n": request.n, "quick": request.quick or None,
+    }  # fmt: skip
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

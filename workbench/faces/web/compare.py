@@ -37,12 +37,13 @@ def first() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def rows(record: RunRecord | None, store: Store) -> list[str]:
-    """Names of the rows that finished."""
+    """Names of the rows that finished, the best first."""
     try:
         report, _ = bench.report(record.id, store) if record else first()
     except WorkbenchError:
         return []
-    return [row["name"] for row in report["rows"] if row["status"] == "ok"]
+    finished = [row["name"] for row in report["rows"] if row["status"] == "ok"]
+    return sorted(finished, key=lambda name: name != report["best"])
 
 
 LIVELY = "const live = () => window.workbench?.enliven?.(element); live(); watch('value', live);"

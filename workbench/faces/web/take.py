@@ -105,7 +105,7 @@ def build(desk: Desk) -> dict[str, Any]:
             with gr.Column():
                 python = gr.Code("", language="python", label="In Python", interactive=False, wrap_lines=True)
                 command = gr.Code(
-                    "", language="shell", label="The comparison as a command", interactive=False, wrap_lines=True
+                    "", language="shell", label="The same as a command", interactive=False, wrap_lines=True
                 )
                 files = gr.File([], file_count="multiple", interactive=False, label="Recipe file, report and notebook")
                 verify = gr.Button("Verify here: build it again and hold it to what the file says")
