@@ -26,6 +26,7 @@ AGAIN = "baseline again"
 PROCESSOR = "pre-processing"
 HEADLINE = 0  # the first point of every participant
 POINT_ROUNDS, POINT_CALLS = 6, 2  # of the points that are not the headline
+LONG_ROUND = 3.0  # seconds: rounds of a point after such a one have one call a turn
 TURN_LIMIT = 900.0  # seconds that loading, or one turn, may take
 LOOK_EVERY = 5  # rounds between two looks at the stopping rule
 FULL_TABLE = 9  # variants that the time cap is meant for; more share no smaller one
@@ -161,15 +162,18 @@ class _Block:
             self.seats.pop(name).close()
 
     def others(self) -> None:
-        """The other points: few rounds each, within a third of the headline's time in all."""
+        """The other points: few rounds each, within a third of the headline's time in all, but three at least."""
         points = self._other_points()
         until = time.monotonic() + self.cap / 3
         for done, name in enumerate(points, 1):
+            calls = POINT_CALLS
             for number in range(POINT_ROUNDS):
-                if time.monotonic() > until and number >= 3:
+                begin = time.monotonic()
+                if begin > until and number >= evidence.MIN_ROUNDS:
                     break
                 self.say(done, len(points) + 1, name)
-                self._round(name, number, POINT_CALLS)
+                self._round(name, number, calls)
+                calls = 1 if time.monotonic() - begin > LONG_ROUND else calls
 
     def _other_points(self) -> list[str]:
         """Names of the points that any variant has beside the headline, the baseline's first."""

@@ -22,14 +22,15 @@ class Speed(Probe):
     def measure(self, *, task: Task, session: Session, batches: Sequence[Batch], warmup: int = 1,
                 in_flight: int = 1, **_: Any) -> dict[str, Any]:  # fmt: skip
         """{metric: [seconds of each batch], "quiet": seconds until the runtime's threads slept, "cpu": CPU seconds
-        of the whole turn}. At least `warmup` calls before are not kept; they go on until WARM seconds have passed:
-        after another process the caches hold nothing of this one. With several requests in flight, which the session
-        promises, the one sample is {"concurrent": [seconds a request]}."""
+        of the whole turn}. Calls before are not kept, since after another process the caches hold nothing of this one:
+        `warmup` of them at least and until WARM seconds have passed, or one that takes so long. With several requests
+        in flight, which the session promises, the one sample is {"concurrent": [seconds a request]}."""
         begin, start = time.process_time(), time.perf_counter()
-        for number, batch in enumerate(itertools.cycle(batches)):
-            if number >= warmup and time.perf_counter() - start > WARM:
-                break
+        for number, batch in enumerate(itertools.cycle(batches), 1):
             task.time(session, batch)
+            passed = time.perf_counter() - start
+            if passed > WARM and (number >= warmup or passed > number * WARM):
+                break
         session.wait()
         taken = _together(session, batches) if in_flight > 1 else _in_turn(task, session, batches)
         quiet = machine.silence()
