@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,9 +183,16 @@ def _fuzz(place: Path, small: Any, home: Path, run: str, minutes: int) -> tuple[
             try:
                 counts[name] += fuzz(name, 200)
             except Exception as error:
-                broken[name] = f"{type(error).__name__}: {str(error)[:200]}"
+                every = getattr(error, "exceptions", (error,))
+                broken[name] = "; ".join(f"{type(one).__name__}: {str(one)[:200]} ({_place(one)})" for one in every)
     text = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     return f"files tried: {text}; {len(broken)} exceptions{f': {broken}' if broken else ''}", not broken
+
+
+def _place(error: BaseException) -> str:
+    """The line that raised it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 PARTS: dict[str, Part] = {

@@ -6,13 +6,14 @@ and shares are fractions. The keys listed here are kept; further keys may stand 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.errors import WorkbenchError
 
 Interval = tuple[float, float]
+Count = Annotated[int, Field(ge=0, le=10**15)]
 
 
 class Open(BaseModel):
@@ -95,6 +96,21 @@ class Accuracy(Open):
     constraint: Literal["met", "missed", "cannot_tell"] | None
 
 
+class Quantized(Open):
+    """Of one type of operator: how many were quantized."""
+
+    quantized: Count = 0
+    total: Count = 0
+
+
+class Audit(Open):
+    """What was read from the model's file."""
+
+    qdq_pairs: Count | None = None
+    qdq_unfused: Count | None = None
+    coverage: dict[str, Quantized] | None = None
+
+
 class Row(Open):
     """One variant. Rows that failed or were skipped say why in `reason` and have null figures."""
 
@@ -109,7 +125,7 @@ class Row(Open):
     load_s: float | None
     build_s: float | None
     reused: bool | None
-    audit: dict[str, Any] | None
+    audit: Audit | None
     why: list[str]
 
 
@@ -123,6 +139,62 @@ class Goal(Open):
 class Resolution(Open):
     aa_ratio: float | None
     aa_ci95: Interval | None
+
+
+class Pace(Open):
+    """Speed in the race, against the baseline beside it."""
+
+    speedup: float | None = None
+    ci95: Interval | None = None
+
+
+class Tried(Open):
+    """A candidate and how it ended."""
+
+    name: str
+    state: str
+    pace: Pace | None
+    examples: Count
+    reason: str | None
+
+
+class Operator(Open):
+    """Squared relative errors: of the operator alone, and with what came before it."""
+
+    name: str
+    type: str
+    error: float = Field(ge=0)
+    carried: float = Field(ge=0)
+
+
+class Effort(Open):
+    builds: Count
+    calibrations: Count
+    evaluations: Count
+    given_up: Count
+
+
+class Test(Open):
+    """How often the search may err: chances for each candidate, and for any of those tested."""
+
+    wrong_kill_each: float
+    wrong_kill_any: float
+    wrong_accept_each: float
+    wrong_accept_any: float
+
+
+class Search(Open):
+    """What a search looked at, in seconds of wall time."""
+
+    budget_s: float
+    spent_s: float
+    candidates: Count
+    raced: Count
+    answered: Count
+    tried: list[Tried]
+    rankings: dict[str, list[Operator]] | None = None
+    work: Effort
+    test: Test
 
 
 class Report(Open):
@@ -141,7 +213,7 @@ class Report(Open):
     rows: list[Row]
     pareto: list[str]
     resolution: Resolution
-    search: dict[str, Any] | None = None
+    search: Search | None = None
     warnings: list[str]
 
 
