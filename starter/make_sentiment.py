@@ -52,13 +52,13 @@ class LowRank(nn.Module):
         return self.linear(x) + x @ self.a.T @ self.b.T
 
 
-def read_snippets(sdist: Path) -> list[tuple[str, float]]:
-    """Text and mean human score (-4 to 4) of every film snippet."""
+def read_snippets(sdist: Path, source: str = SOURCE) -> list[tuple[str, float]]:
+    """Text and mean human score (-4 to 4) of every snippet; those of films unless said otherwise."""
     with tarfile.open(sdist) as outer:
         name = next(name for name in outer.getnames() if name.endswith("ICWSM_2014.tar.gz"))
         inner = io.BytesIO(outer.extractfile(name).read())
     with tarfile.open(fileobj=inner) as archive:
-        raw = archive.extractfile(SOURCE).read()
+        raw = archive.extractfile(source).read()
     lines = [decode(line).rstrip("\r").split("\t") for line in raw.split(b"\n") if line.strip()]
     return [(" ".join(line[-1].split()), float(line[1])) for line in lines]
 
@@ -85,24 +85,31 @@ def clear_rows(snippets: list[tuple[str, float]]) -> pd.DataFrame:
     return rows[agreed].drop_duplicates("key").sort_values("key").reset_index(drop=True)
 
 
-def split(sdist: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def split(
+    snippets: list[tuple[str, float]], seed: int, evaluation: int = EVALUATION, calibration: int = CALIBRATION
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Evaluation, calibration and training rows; no text is in two of them."""
-    rows = clear_rows(read_snippets(sdist))
+    rows = clear_rows(snippets)
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
-    rows, end = rows.iloc[order], EVALUATION + CALIBRATION
-    return rows[:EVALUATION], rows[EVALUATION:end], rows[end:]
+    rows, end = rows.iloc[order], evaluation + calibration
+    return rows[:evaluation], rows[evaluation:end], rows[end:]
 
 
-def build(base: Path, rank: int) -> nn.Module:
-    """The base with a fresh classifier; every linear layer of its encoder and pooler wrapped."""
-    model = AutoModelForSequenceClassification.from_pretrained(
+def classifier(base: Path) -> nn.Module:
+    """The base in float32 with a fresh classifier on top."""
+    return AutoModelForSequenceClassification.from_pretrained(
         base,
         num_labels=2,
         id2label=dict(enumerate(LABELS)),
         label2id={label: i for i, label in enumerate(LABELS)},
         dtype=torch.float32,
     )
+
+
+def build(base: Path, rank: int) -> nn.Module:
+    """The base with a fresh classifier; every linear layer of its encoder and pooler wrapped."""
+    model = classifier(base)
     model.bert.requires_grad_(False)
     for name, module in list(model.bert.named_modules()):
         if isinstance(module, nn.Linear):
@@ -279,7 +286,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     base = locate_base(PACKAGE)
-    evaluation, calibration, training = split(options.sdist, options.seed)
+    evaluation, calibration, training = split(read_snippets(options.sdist), options.seed)
     dev, training = training[: options.dev], training[options.dev :]
     parts = {"evaluation": evaluation, "calibration": calibration, "training": training}
     print({name: len(rows) for name, rows in parts.items()})
