@@ -1,6 +1,6 @@
 """Our search beside a peer's: same model, data, machine and threads; both results measured in one comparison.
 
-    python -m benchmarks.tune.peers nncf [--python PYTHON of the peer's environment]
+    python -m benchmarks.tune.peers nncf|inc [--python PYTHON of the peer's environment]
 
 The peer starts from the very float32 file that our export makes, whose time it is not charged for. Run it on a machine
 that does nothing else. Writes docs/results/tune-<peer>.md.
@@ -49,6 +49,8 @@ class Peer:
 PEERS = {
     "nncf": Peer("peer_nncf.py", "NNCF `quantize_with_accuracy_control`", "openvino-fp32", "openvino_model.xml", ".xml",
                  "openvino"),
+    "inc": Peer("peer_inc.py", "neural-compressor's accuracy-driven tuning for ONNX Runtime", "onnx-fp32", "model.onnx",
+                ".onnx", "onnxruntime"),
 }  # fmt: skip
 
 
