@@ -18,11 +18,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 from neural_compressor import quantization
 from neural_compressor.config import AccuracyCriterion, PostTrainingQuantConfig, TuningCriterion
-from peer_rows import MAX_DROP, Feed, read, right
+from peer_rows import MAX_DROP, Feed, read, right, whole
 
 
 def main(model_file: str, tokenizer_folder: str, evaluation: str, calibration: str, into: str, threads: str) -> None:
@@ -43,13 +42,11 @@ def main(model_file: str, tokenizer_folder: str, evaluation: str, calibration: s
         evaluations.append(len(shown))
         return float(np.mean(right(lambda feed: session.run(None, feed)[0], shown)))
 
-    model = onnx.load(model_file)  # weights and all: evaluations of a model in two files are given a path instead
-    del model.graph.value_info[:]  # the library transposes weights and leaves the shapes that the exporter noted
     failed = _Failures()
     logging.getLogger("neural_compressor").addHandler(failed)
     begin = time.monotonic()
     found = quantization.fit(
-        model,
+        whole(model_file),
         PostTrainingQuantConfig(
             approach="static",
             accuracy_criterion=AccuracyCriterion(criterion="absolute", tolerable_loss=MAX_DROP),

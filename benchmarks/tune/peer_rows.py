@@ -1,4 +1,5 @@
-"""Rows of a CSV file as inputs of a model, for the peers' scripts. Needs numpy and transformers; nothing of ours."""
+"""What the peers' scripts share: rows of a CSV file as inputs of a model, and a model that libraries take. Needs numpy
+and transformers, and onnx for an ONNX model; nothing of ours."""
 
 from __future__ import annotations
 
@@ -38,6 +39,19 @@ def read(path: str, model: str, names: Sequence[str]) -> list[Row]:
 def right(answer: Callable[[Feed], Any], rows: Iterable[Row]) -> list[float]:
     """1 for each row whose highest logit is at its label, else 0."""
     return [float(int(np.argmax(answer(feed))) == label) for feed, label in rows]
+
+
+def whole(path: str) -> Any:
+    """The ONNX model with its weights inside, and without the shapes that torch's exporter notes for weights: checks
+    of the graph fail on some of them. Our own steps leave them out too."""
+    import onnx
+
+    model = onnx.load(path)
+    weights = {one.name for one in model.graph.initializer}
+    kept = [one for one in model.graph.value_info if one.name not in weights]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    return model
 
 
 def _config(model: str) -> dict[str, Any]:
