@@ -7,7 +7,6 @@ Says one JSON document: {"seconds", "evaluations", "versions"}. Needs openvino, 
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import time
@@ -17,35 +16,27 @@ from typing import Any
 import nncf
 import numpy as np
 import openvino
-from transformers import AutoTokenizer
-
-MAX_DROP = 0.01
-LABELS = {"negative": 0, "positive": 1}
+from peer_rows import MAX_DROP, Row, read, right
 
 
 def main(model_file: str, tokenizer_folder: str, evaluation: str, calibration: str, into: str, threads: str) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     core = openvino.Core()
     core.set_property("CPU", {"INFERENCE_NUM_THREADS": int(threads), "INFERENCE_PRECISION_HINT": "f32"})
     model = core.read_model(model_file)
     names = [port.get_any_name() for port in model.inputs]
+    shown, drawn = (read(path, tokenizer_folder, names) for path in (evaluation, calibration))
+    evaluations: list[int] = []
 
-    def fed(row: dict[str, str]) -> dict[str, Any]:
-        said = tokenizer(row["text"], truncation=True, max_length=256, return_tensors="np")
-        return {name: said[name].astype(np.int64) for name in names}
-
-    evaluations = []
-
-    def validate(compiled: Any, items: Iterable[dict[str, str]]) -> tuple[float, list[float]]:
-        right = [float(int(np.argmax(compiled(fed(row))[0])) == LABELS[row["label"]]) for row in items]
-        evaluations.append(len(right))
-        return float(np.mean(right)), right
+    def validate(compiled: Any, rows: Iterable[Row]) -> tuple[float, list[float]]:
+        hits = right(lambda feed: compiled(feed)[0], rows)
+        evaluations.append(len(hits))
+        return float(np.mean(hits)), hits
 
     begin = time.monotonic()
     quantized = nncf.quantize_with_accuracy_control(
         model,
-        nncf.Dataset(_rows(calibration), fed),
-        nncf.Dataset(_rows(evaluation)),
+        nncf.Dataset(drawn, lambda row: row[0]),
+        nncf.Dataset(shown),
         validate,
         max_drop=MAX_DROP,
         drop_type=nncf.DropType.ABSOLUTE,
@@ -55,11 +46,6 @@ def main(model_file: str, tokenizer_folder: str, evaluation: str, calibration: s
     versions = {"nncf": nncf.__version__, "openvino": openvino.__version__.split("-")[0]}
     said = {"seconds": time.monotonic() - begin, "evaluations": evaluations, "versions": versions}
     print(json.dumps(said))
-
-
-def _rows(path: str) -> list[dict[str, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":
