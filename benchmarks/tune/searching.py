@@ -59,9 +59,11 @@ def counted(report: dict[str, Any]) -> str:
 
 def tried(report: dict[str, Any]) -> list[str]:
     """A table of every candidate and why it lost."""
-    lines = ["| candidate | raced | examples | why it lost |", "|---|---|---|---|"]
+    lines = ["| candidate | raced (95 %) | examples | why it lost |", "|---|---|---|---|"]
     for one in report["search"]["tried"]:
-        pace = words.speedup(one["pace"]["speedup"]) if one["pace"] else words.NONE
+        pace = words.NONE
+        if one["pace"]:
+            pace = f"{words.speedup(one['pace']['speedup'])} ({words.ratio_interval(one['pace']['ci95'])})"
         reason = "the winner" if one["state"] == "best" else str(one["reason"]).replace("|", "\\|").split("\n")[0]
         lines.append(f"| `{one['name']}` | {pace} | {words.number(one['examples'])} | {reason} |")
     return lines

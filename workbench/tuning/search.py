@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
-RACING, JUDGING, IMPROVING = 0.5, 0.65, 0.75
+RACING, JUDGING, IMPROVING = 0.5, 0.65, 0.72
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
 
@@ -118,7 +118,7 @@ def confirm(trying: Trying) -> None:
     for variant in everyone:
         here.do(*variant.chain, f"predict-{variant.name}", f"audit-{variant.name}")
     here.do("facts", *(["peaks"] if ledger.left > 0.1 * ledger.budget_s else []))
-    cap = min(trying.plan.measure["time_cap_s"], max(FEWEST_TO_CONFIRM_S, 0.6 * ledger.left))
+    cap = min(trying.plan.measure["time_cap_s"], max(FEWEST_TO_CONFIRM_S, 0.45 * ledger.left))
     speed = here.interleaved(
         [one.name for one in chosen], trying.folder / "speed.json", "Confirm: speed in full",
         measure=trying.plan.measure | {"time_cap_s": cap},
