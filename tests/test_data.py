@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -145,6 +146,17 @@ def test_reading_is_limited_in_rows_and_bytes(tmp_path: Path) -> None:
     packed = tmp_path / "packed.parquet"
     pq.write_table(pa.table({"text": ["a" * 1000] * 3000}), packed)
     assert "(unpacked)" in refusal(packed, max_bytes=packed.stat().st_size + 1000)
+
+
+@pytest.mark.parametrize("broken", ["a value", "a name"])
+def test_texts_of_a_parquet_file_that_are_no_utf8_are_told_in_words(broken: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    loose = pc.CastOptions(target_type=pa.utf8(), allow_invalid_utf8=True)
+    texts = pc.cast(pa.array([b"fine", b"\xc4"]), options=loose) if broken == "a value" else ["fine", "too"]
+    pq.write_table(pa.table({"text": texts, "label": ["a", "b"]}), path)
+    if broken == "a name":
+        path.write_bytes(path.read_bytes().replace(b"label", b"la\xaael"))
+    assert "rows.parquet cannot be read as Parquet" in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["./none.csv", "none.parquet", "/nowhere/folder"])

@@ -26,7 +26,7 @@ AGAIN = "baseline again"
 PROCESSOR = "pre-processing"
 HEADLINE = 0  # the first point of every participant
 POINT_ROUNDS, POINT_CALLS = 6, 2  # of the points that are not the headline
-LONG_ROUND = 3.0  # seconds: rounds of a point after such a one have one call a turn
+LONG_CALL = 0.3  # seconds: a point with such a one has one call a turn from its second round on
 TURN_LIMIT = 900.0  # seconds that loading, or one turn, may take
 LOOK_EVERY = 5  # rounds between two looks at the stopping rule
 FULL_TABLE = 9  # variants that the time cap is meant for; more share no smaller one
@@ -168,12 +168,17 @@ class _Block:
         for done, name in enumerate(points, 1):
             calls = POINT_CALLS
             for number in range(POINT_ROUNDS):
-                begin = time.monotonic()
-                if begin > until and number >= evidence.MIN_ROUNDS:
+                if time.monotonic() > until and number >= evidence.MIN_ROUNDS:
                     break
                 self.say(done, len(points) + 1, name)
                 self._round(name, number, calls)
-                calls = 1 if time.monotonic() - begin > LONG_ROUND else calls
+                calls = 1 if self._longest_call(name) > LONG_CALL else calls
+
+    def _longest_call(self, name: str) -> float:
+        """Seconds, in the last round of that point."""
+        last = [self.variants[owner]["points"][index][-1:] for owner in self.seats
+                if owner != PROCESSOR and (index := self._index(owner, name)) is not None]  # fmt: skip
+        return max((seconds for rounds in last for calls in rounds for seconds in calls), default=0.0)
 
     def _other_points(self) -> list[str]:
         """Names of the points that any variant has beside the headline, the baseline's first."""

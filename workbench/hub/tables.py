@@ -150,7 +150,8 @@ def _parquet(path: Path, max_bytes: int) -> Table:
 
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+        names = list(schema.names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise broken(error) from error
 
     def rows(columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -162,10 +163,10 @@ def _parquet(path: Path, max_bytes: int) -> Table:
                     if unpacked > max_bytes:
                         raise too_large(f"{path.name} (unpacked)", unpacked, max_bytes)
                     yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise broken(error) from error
 
-    return Table(path.name, list(schema.names), rows, path.parent, {"classes": _class_names(schema)})
+    return Table(path.name, names, rows, path.parent, {"classes": _class_names(schema)})
 
 
 def _class_names(schema: Any) -> dict[str, list[str]]:
