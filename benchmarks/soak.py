@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine_line import machine_line
+from workbench import machine
 
 ROOT = Path(__file__).parent.parent
 PAGE, KEPT = ROOT / "docs" / "reliability.md", ROOT / "docs" / "results" / "reliability.json"
@@ -174,25 +175,23 @@ def _probes(place: Path, small: Any, home: Path, run: str, count: int) -> tuple[
 
 
 def _fuzz(place: Path, small: Any, home: Path, run: str, minutes: int) -> tuple[str, bool]:
-    from tests.fuzzing import PARSERS, fuzz
+    """Each parser in a process of its own, as many at once as there are processors."""
+    from tests.fuzzing import PARSERS
 
-    counts, broken = {}, {}
-    for name in PARSERS:
-        counts[name], until = 0, time.monotonic() + 60 * minutes
-        while time.monotonic() < until and name not in broken:
-            try:
-                counts[name] += fuzz(name, 200)
-            except Exception as error:
-                every = getattr(error, "exceptions", (error,))
-                broken[name] = "; ".join(f"{type(one).__name__}: {str(one)[:200]} ({_place(one)})" for one in every)
-    text = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    return f"files tried: {text}; {len(broken)} exceptions{f': {broken}' if broken else ''}", not broken
+    def one(name: str) -> dict[str, Any]:
+        words = [sys.executable, "-m", "tests.fuzzing", name, str(minutes)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode:
+            return {"tried": 0, "broken": [(done.stderr.strip().splitlines() or ["ended"])[-1][:300]]}
+        said: dict[str, Any] = json.loads(done.stdout)
+        return said
 
-
-def _place(error: BaseException) -> str:
-    """The line that raised it."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
+    with ThreadPoolExecutor(machine.auto_threads()) as pool:
+        found = dict(zip(PARSERS, pool.map(one, PARSERS), strict=True))
+    broken = {name: said["broken"] for name, said in found.items() if said["broken"]}
+    text = ", ".join(f"{name} {said['tried']:,}" for name, said in found.items())
+    count = sum(len(one) for one in broken.values())
+    return f"files tried: {text}; {count} exceptions{f': {broken}' if broken else ''}", not broken
 
 
 PARTS: dict[str, Part] = {

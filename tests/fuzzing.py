@@ -1,6 +1,7 @@
 """Random files for the parsers that see what strangers wrote: nothing but an error for people may come out.
 
-fuzz("recipe", examples=50)      how many were tried; raises what a parser should not have raised
+fuzz("recipe", examples=50)            how many were tried; raises what a parser should not have raised
+python -m tests.fuzzing recipe 10      for ten minutes; says {"tried", "broken": [each exception with its line]}
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +154,19 @@ def fuzz(name: str, examples: int) -> int:
 
     tried()
     return count
+
+
+def main(name: str, minutes: str) -> None:
+    tried, broken, until = 0, dict[str, None](), time.monotonic() + 60 * float(minutes)
+    while time.monotonic() < until and not broken:
+        try:
+            tried += fuzz(name, 200)
+        except Exception as error:
+            for one in getattr(error, "exceptions", (error,)):
+                last = traceback.extract_tb(one.__traceback__)[-1]
+                broken[f"{type(one).__name__}: {str(one)[:200]} ({Path(last.filename).name}:{last.lineno})"] = None
+    print(json.dumps({"tried": tried, "broken": list(broken)}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
