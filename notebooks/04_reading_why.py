@@ -77,7 +77,7 @@ for row in comparison.rows:
 profile = comparison.profile_frame()
 kinds = profile[profile["row"].isin(audits)].pivot_table(index="type", columns="row", values="seconds", aggfunc="sum")
 kinds = (1000 * kinds[list(audits)]).round(3)
-kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].head(10).fillna("")
+kinds.loc[kinds.max(axis=1).sort_values(ascending=False).index].head(10).astype(object).fillna("")
 
 # %% [markdown]
 # ## Nodes to keep in float32

@@ -10,6 +10,7 @@ Nothing is measured. What was built once opens without a look at the Hub or at a
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -183,6 +184,7 @@ def load(
     `file` may be a recipe's name on the shelf, too. Data is read only where a step calibrates. Raises RequestError
     for a file that is no recipe or lacks an input, WorkbenchError when building fails.
     """
+    _hush()
     recipe = _recipe(file)
     given = {"model": model, "data": data, "calibration": calibration}
     built = None if any(given.values()) else _noted(recipe, store)
@@ -198,6 +200,7 @@ def pipeline(
     `options` are handed to transformers (`top_k`, `batch_size`, …). Raises RequestError, before anything is built
     where the file names its task, when transformers has no pipeline for it.
     """
+    _hush()
     recipe = _recipe(file)
     if recipe.spec.model and recipe.spec.model.task:
         _pipeline_class(recipe.spec.model.task)
@@ -343,6 +346,13 @@ def _opened(recipe: Recipe, built: Built) -> Model:
     head = _head(built.task, _config(built.model))
     made: Model = type(head.__name__, (Model,), {"__doc__": Model.__doc__})(recipe, session, built)
     return made
+
+
+def _hush() -> None:
+    """torchao tells whoever imports it which of its libraries are for other machines, and PyTorch what torchao calls
+    that is dated: nobody who loads a model can act on it."""
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _config(folder: Path) -> Any:
