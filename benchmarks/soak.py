@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine_line import machine_line
-from workbench import machine
+from workbench import machine, words
 
 ROOT = Path(__file__).parent.parent
 PAGE, KEPT = ROOT / "docs" / "reliability.md", ROOT / "docs" / "results" / "reliability.json"
@@ -113,7 +113,7 @@ def _drilled(name: str, said: Callable[[dict[str, Any]], tuple[str, bool]]) -> P
 
 def _kills(said: dict[str, Any]) -> tuple[str, bool]:
     who = ", ".join(f"{said.get(one, 0)} {one}" for one in ("runner", "worker", "all"))
-    text = (f"{said['kills']} kills in {said['rounds']} comparisons ({who}): {said['corrupt']} corrupt, "
+    text = (f"{said['kills']} kills in {words.plural(said['rounds'], 'comparison')} ({who}): {said['corrupt']} corrupt, "
             f"{said['lost']} lost, {said['made_twice']} made twice, "
             f"at most {said['most_redone']} redone, {said['left']} processes left; the last one ended "
             f"{', '.join(said['at_the_end'])}")  # fmt: skip
