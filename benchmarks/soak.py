@@ -113,8 +113,8 @@ def _drilled(name: str, said: Callable[[dict[str, Any]], tuple[str, bool]]) -> P
 
 def _kills(said: dict[str, Any]) -> tuple[str, bool]:
     who = ", ".join(f"{said.get(one, 0)} {one}" for one in ("runner", "worker", "all"))
-    text = (f"{said['kills']} kills in {words.plural(said['rounds'], 'comparison')} ({who}): {said['corrupt']} corrupt, "
-            f"{said['lost']} lost, {said['made_twice']} made twice, "
+    text = (f"{said['kills']} kills in {words.plural(said['rounds'], 'comparison')} ({who}): "
+            f"{said['corrupt']} corrupt, {said['lost']} lost, {said['made_twice']} made twice, "
             f"at most {said['most_redone']} redone, {said['left']} processes left; the last one ended "
             f"{', '.join(said['at_the_end'])}")  # fmt: skip
     bad = said["corrupt"] + said["lost"] + said["made_twice"] + said["left"]
