@@ -61,9 +61,12 @@ def _executed(file: Path, folder: Path, env: dict[str, str]) -> tuple[float, Any
 
 
 def _page(book: Any, title: str) -> str:
-    """One file that fetches nothing."""
+    """One file that fetches nothing. What libraries say on stderr names places of this machine and is left out."""
     from nbconvert import HTMLExporter
 
+    for cell in book.cells:
+        if outputs := cell.get("outputs"):
+            cell["outputs"] = [one for one in outputs if one.get("name") != "stderr"]
     exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", theme="light")
     said, _ = exporter.from_notebook_node(book, resources={"metadata": {"name": title}})
     return str(said)

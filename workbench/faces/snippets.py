@@ -81,11 +81,11 @@ def _keywords(request: Request) -> dict[str, Any]:
         "relative": relative or None,
         **{name: bounds.get(name) for name in ("min_speedup", "max_size", "max_memory")},
         "optimize": None if optimize == "latency" else optimize,
-        "budget": f"{request.budget_s:g}s" if request.budget_s else None,
+        "budget": f"{_plain(request.budget_s)}s" if request.budget_s else None,
         "n": request.n, "quick": request.quick or None,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value).removesuffix(".0")
