@@ -220,6 +220,12 @@ def test_a_search_is_asked_for_again_by_its_command_and_in_python() -> None:
     exec(snippets.python(asked).replace("import workbench", "").replace("comparison.to_frame()", ""), {
         "workbench": SimpleNamespace(tune=lambda *models, **words: said.update(words, model=models))})  # fmt: skip
     assert bench.tune_request(*said.pop("model"), **said) == asked
+    other = bench.request(
+        "starter:sentiment", baseline="onnx-fp32", data="a.csv", fields={"text": "said"}, max_drop=0.005
+    )
+    assert snippets.command(other) == (
+        "workbench compare starter:sentiment --baseline onnx-fp32 --data a.csv --fields text=said --max-drop 0.005"
+    )
     whole = bench.tune_request("starter:sentiment")
     assert snippets.command(whole) == "workbench tune starter:sentiment --max-drop 0.01 --budget 600s"
 

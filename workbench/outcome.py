@@ -17,7 +17,7 @@ from workbench.artifact import digest_of
 from workbench.comparison import PointSamples, Predictions, VariantResult, bounds
 from workbench.errors import WorkbenchError
 from workbench.event import Failed
-from workbench.pieces import Make, Plan, Variant
+from workbench.pieces import Make, Plan, Variant, command
 from workbench.planning import drawn
 from workbench.recipe import Recipe
 from workbench.recipe_proof import Search
@@ -274,27 +274,13 @@ def _profile(results: Results, name: str) -> list[dict[str, Any]]:
 
 
 def _command(plan: Plan) -> str:
-    request = plan.request
+    """What asks for the same; local places by their names only."""
+    request, calibration = plan.request, plan.data.get("calibration") or {}
     if request.verb == "run":
         return f"workbench run {request.recipes[0]['name']}.yaml"
-    parts = ["workbench", request.verb, plan.model["id"]]
-    parts += [f"-r {one['name']}" for one in request.recipes] if request.named else []
-    parts += [f"--data {plan.data['evaluation']['source']}"] if request.data else []
-    parts += [f"--n {request.n}"] if request.n else []
-    parts += _searching(plan) if request.budget_s else []
-    return " ".join(parts + (["--quick"] if request.quick else []))
-
-
-def _searching(plan: Plan) -> list[str]:
-    """Goal and budget of a search as flags."""
-    goal = goal_of(plan)
-    flags = {"max_drop": "--max-drop", "min_speedup": "--min-speedup", "max_size_mb": "--max-size",
-             "max_memory_mb": "--max-memory"}  # fmt: skip
-    said = [f"{flag} {one[name]:g}" for one in goal.constraints for name, flag in flags.items()
-            if one.get(name) is not None]  # fmt: skip
-    said += ["--relative"] if goal.kind == "relative" else []
-    said += [f"--optimize {goal.optimize}"] if goal.optimize != "latency" else []
-    return [*said, f"--budget {plan.request.budget_s:g}s"]
+    data = plan.data["evaluation"]["source"] if request.data else None
+    calibrated = calibration.get("source") if request.calibration else None
+    return command(replace(request, model=plan.model["id"], data=data, calibration=calibrated))
 
 
 # ---- a recipe file ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -164,3 +165,54 @@ def _title_of(work: Work) -> str:
 
 def _standing_on(id: str, plan: Plan) -> list[str]:
     return [one.name for one in plan.variants if id in one.chain or id.endswith(f"-{one.name}")]
+
+
+# ---- the same asked for again -------------------------------------------------------------------
+
+
+def command(request: Request) -> str:
+    """What asks for the same in a terminal. Recipes that are not on the shelf are named by their file."""
+    said = ["workbench", verb(request), request.model + (f"@{request.revision}" if request.revision else "")]
+    for name in recipes_of(request):
+        said += ["-r", name]
+    for name, value in keywords(request).items():
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, dict):
+            value = ",".join(f"{field}={column}" for field, column in value.items())
+        said += [flag] if value is True else [flag, _plain(value)]
+    return shlex.join(said)
+
+
+def verb(request: Request) -> str:
+    """A request that has a budget is a search."""
+    return "tune" if request.budget_s else "compare"
+
+
+def recipes_of(request: Request) -> list[str]:
+    """Names of those that a person named; the others are the shelf's choice."""
+    return [str(one["name"]) for one in request.recipes] if request.named else []
+
+
+def keywords(request: Request) -> dict[str, Any]:
+    """Keywords of `workbench.compare` or `workbench.tune`, which are the flags of the command, too."""
+    goal = request.baseline["spec"].get("goal", {}) if request.budget_s else {}
+    bounds = {name.removesuffix("_mb"): value for one in goal.get("constraints", ()) for name, value in one.items()}
+    relative = any(one.get("kind") == "relative" for one in goal.get("constraints", ()))
+    optimize = goal.get("optimize")
+    baseline = request.baseline["name"]
+    given = {
+        "baseline": baseline if baseline in request.named else None,
+        "task": request.task, "data": request.data, "calibration": request.calibration,
+        "fields": dict(request.fields) or None, "target": request.target,
+        "max_drop": bounds.get("max_drop", request.max_drop),
+        "relative": relative or None,
+        **{name: bounds.get(name) for name in ("min_speedup", "max_size", "max_memory")},
+        "optimize": None if optimize == "latency" else optimize,
+        "budget": f"{_plain(request.budget_s)}s" if request.budget_s else None,
+        "n": request.n, "quick": request.quick or None,
+    }  # fmt: skip
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _plain(value: Any) -> str:
+    return str(value).removesuffix(".0")
