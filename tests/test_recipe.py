@@ -227,6 +227,9 @@ def test_a_missing_file_a_folder_and_bytes_are_told_apart(tmp_path: Path) -> Non
     for name, words in (("none.yaml", "no file"), ("", "is a folder"), ("bytes.yaml", "not UTF-8")):
         with pytest.raises(RequestError, match=words):
             load(tmp_path / name)
+    with pytest.raises(RequestError) as told:
+        load(tmp_path / "none/none.yaml")
+    assert told.value.why == f"There is no folder {tmp_path / 'none'} either."
 
 
 def test_python_gets_the_same_errors_as_a_file() -> None:

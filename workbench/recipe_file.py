@@ -64,13 +64,19 @@ def read_text(path: Path) -> str:
         raise RequestError(f"There is no file {str(path)[:60]}….", fix="Give the path of a recipe file.") from None
     if not is_file:
         what = f"{path} is a folder, not a file." if is_folder else f"There is no file {path}."
-        raise RequestError(what, fix="Give the path of a recipe file.")
+        raise RequestError(what, "" if is_folder else _why_absent(path), "Give the path of a recipe file.")
     if path.stat().st_size > MAX_BYTES:
         raise RequestError(f"{path.name} is larger than 1 MB.", "A recipe is a short text.", "Give a recipe file.")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RequestError(f"{path.name} is not UTF-8 text.", fix="Give a recipe file.") from error
+
+
+def _why_absent(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent} either."
+    return "" if path.is_absolute() else f"It was looked for in {path.parent.resolve()}."
 
 
 class _Builder:

