@@ -18,6 +18,7 @@ from workbench.steps.writing import parts
 
 class ExportOpenVINO(IrResult, plugin.Step):
     name = "export-openvino"
+    version = 2
     summary = "Writes the model as OpenVINO IR; batch and sequence may change from call to call."
     needs = ("transformers", "torch", "openvino")
     takes = ("transformers",)
@@ -46,12 +47,49 @@ class ExportOpenVINO(IrResult, plugin.Step):
             exporter: Any = OpenVINOExporter()
             made = {name: exporter.export(part, taken, config=config).components["model"]
                     for name, (part, taken) in parts(model, context).items()}  # fmt: skip
+            for one in made.values():
+                _repeat_heads_by_product(one.program)
             context.progress(2, 3, "writing")
             ExportedModel(made, exporter.export_format, config=model.config).save_pretrained(into)
         for path in ir_parts(into):
             _tidy(path)
         copy_companions(context.model, into)
         return {"operators": read_ir(into / "openvino_model.xml").operators}
+
+
+def _repeat_heads_by_product(model: Any) -> None:
+    """Where several heads share a key, the exporter repeats it with a Broadcast between the cache and the attention.
+    The CPU plugin knows only a product with ones there, and else writes the whole cache anew for each token
+    (its StatefulSDPAFusion, openvino/src/plugins/intel_cpu/src/transformations/cpu_opset/common/pass)."""
+    import numpy as np
+    import openvino.opset14 as ops
+
+    for attention in [node for node in model.get_ordered_ops() if node.get_type_name() == "ScaledDotProductAttention"]:
+        heads = attention.input_value(0).get_partial_shape()[1]
+        for port in (1, 2):
+            path = _upstream(attention.input_value(port).get_node(), "Reshape", "Broadcast", "Unsqueeze", "Concat")
+            if not path or heads.is_dynamic:
+                continue
+            _, broadcast, unsqueeze, _ = path
+            shared = unsqueeze.output(0).get_partial_shape()
+            if len(shared) == 5 and shared[1].is_static and shared[2] == 1:
+                times = heads.get_length() // shared[1].get_length()
+                ones = ops.constant(np.ones([1, 1, times, 1, 1], dtype=np.float32))
+                product = ops.multiply(unsqueeze.output(0), ones)
+                for reader in broadcast.output(0).get_target_inputs():
+                    reader.replace_source_output(product.output(0))
+    model.validate_nodes_and_infer_types()
+
+
+def _upstream(node: Any, *kinds: str) -> list[Any]:
+    """The nodes from this one up, each the first input of the one before; none where they are of other kinds."""
+    found: list[Any] = []
+    for kind in kinds:
+        if node.get_type_name() != kind:
+            return []
+        found.append(node)
+        node = node.input_value(0).get_node()
+    return found
 
 
 def _tidy(path: Path) -> None:
