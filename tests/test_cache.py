@@ -47,6 +47,19 @@ def test_openvino_holds_the_cache_inside_its_attention(model: Path, prepared: Pr
     assert_same(model, folder, "openvino", prepared)
 
 
+def test_onnx_runtime_repeats_no_key_for_the_heads_that_share_it(
+    model: Path, prepared: Prepared, tmp_path: Path
+) -> None:
+    import onnx
+
+    folder = exported("export-onnx", model, prepared, tmp_path / "onnx")
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    repeated = {name for node in graph.node if node.op_type == "Expand" for name in node.output}
+    laid_out = [node for node in graph.node if node.op_type == "Reshape" and repeated & set(node.input)]
+    assert sum(node.op_type == "Softmax" for node in graph.node) == LAYERS and not laid_out
+    assert_same(model, folder, "onnxruntime", prepared)
+
+
 def assert_same(model: Path, folder: Path, runtime: str, prepared: Prepared) -> None:
     """It writes what PyTorch writes."""
     said = []

@@ -15,12 +15,13 @@ from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.loaded import load_model
 from workbench.steps.quiet import quietly
 from workbench.steps.results import OnnxResult
+from workbench.steps.shared_keys import attend_by_shared_keys
 from workbench.steps.writing import parts
 
 
 class ExportOnnx(OnnxResult, plugin.Step):
     name = "export-onnx"
-    version = 2
+    version = 3
     summary = "Writes the model as an ONNX graph in float32; batch and sequence may change from call to call."
     needs = ("transformers", "torch", "onnx", "onnxscript", "onnxruntime")
     takes = ("transformers",)
@@ -43,6 +44,8 @@ class ExportOnnx(OnnxResult, plugin.Step):
         context.progress(0, 3, "loading the model")
         with quietly():
             model = load_model(source, context)
+            if plugin.Writes in context.asks:
+                attend_by_shared_keys(model)
             context.progress(1, 3, "tracing and converting")
             exported = self._export(model, context, options)
             context.progress(2, 3, "writing")
