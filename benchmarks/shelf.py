@@ -21,9 +21,9 @@ N = 1000
 
 
 def main() -> None:
-    from workbench import bench, catalog
+    from workbench import catalog, recipe
 
-    wanted = [one.name for one in bench.shelf() if one.shelf and TASK in one.shelf.tasks and not one.shelf.first_choice]
+    wanted = [one.name for one in recipe.shelf_for(TASK) if one.shelf and not one.shelf.first_choice]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_HOME"] = folder + "/home"
         report = compared(["starter:sentiment", "--n", str(N), "--out", folder + "/out"], wanted)
