@@ -30,8 +30,8 @@ class CompressWeights(IrResult, plugin.Step):
         )
         group_size: int | None = Field(
             None,
-            description="Weights that share a scale in the INT4 modes; -1: a whole channel; empty: chosen. Where a layer's "
-            "width is no multiple of it, a smaller group of 32 or more is taken, else INT8.",
+            description="Weights that share a scale in the INT4 modes; -1: a whole channel; empty: chosen. Where a "
+            "layer's width is no multiple of it, a smaller group of 32 or more is taken, else INT8.",
         )
         ratio: float | None = Field(
             None, gt=0, le=1, description="Share of the layers in INT4, the others in INT8; empty: all that can be."
