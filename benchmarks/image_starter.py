@@ -21,9 +21,9 @@ RESULTS = Path(__file__).parent.parent / "docs/results"
 
 
 def main() -> None:
-    from workbench import bench
+    from workbench import recipe
 
-    names = [one.name for one in bench.shelf() if one.shelf and "image-classification" in one.shelf.tasks]
+    names = [one.name for one in recipe.shelf_for("image-classification")]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_HOME"] = folder + "/home"
         start = time.monotonic()

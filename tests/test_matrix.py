@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.building import Ready, opened, ready
 from tests.tiny import ALL
 from tests.tiny.kind import Tiny
 from workbench import catalog, recipe
-from workbench.plugin import Batch, Prepared, StepContext, Task, Writes
+from workbench.plugin import Batch, Writes
 from workbench.tasks import TASKS
 
 BACKENDS = sorted(catalog.backends())
@@ -21,13 +21,10 @@ CLOSEST = 0.999  # cosine with PyTorch's outputs
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A tiny model, its rows prepared, and what PyTorch says to the first four."""
+class Known:
+    """A tiny model made ready, and what PyTorch says to its first four rows."""
 
-    task: Task
-    model: Path
-    prepared: Prepared
-    batch: Batch
+    ready: Ready
     expected: Batch
 
 
@@ -40,37 +37,17 @@ def fp32(backend: str) -> recipe.Recipe:
     return found[0]
 
 
-def opened(ready: Ready, backend: str, folder: Path) -> Any:
-    """The backend's float32 recipe on this model, step by step, and its session."""
-    said, source = fp32(backend), ready.model
-    context = StepContext(ready.task, ready.model, ready.prepared, None, lambda *_: None)
-    for number, one in enumerate(said.spec.steps):
-        step = catalog.step(one.use)
-        into = folder / str(number)
-        step.apply(source, into, catalog.options_of(step, one.options, "the matrix"), context)
-        source = into
-    runs = catalog.backend(backend)
-    options = dict(said.spec.target.options)
-    if "auto_class" in type(runs).Options.model_fields:
-        options["auto_class"] = ready.task.class_for(json.loads((ready.model / "config.json").read_text()))
-    return runs.open(source, "cpu", 1, catalog.options_of(runs, options, "the matrix"))
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ready]:
+def made() -> dict[str, Known]:
     """What was made so far, by the name of the tiny model."""
     return {}
 
 
-def ready(tiny: Tiny, made: dict[str, Ready], folder: Path) -> Ready:
+def known(tiny: Tiny, made: dict[str, Known], folder: Path) -> Known:
     if str(tiny) not in made:
-        task, model = catalog.task(tiny.task), tiny.make(folder / "model")
-        rows = task.check(tiny.rows(folder), json.loads((model / "config.json").read_text()))
-        prepared = task.prepare(rows, model)
-        batch = task.collate(prepared, range(4))
-        found = Ready(task, model, prepared, batch, {})
-        session = opened(found, "pytorch", folder)
-        made[str(tiny)] = Ready(task, model, prepared, batch, task.answer(session, batch))
+        found = ready(tiny, folder)
+        session = opened(found, fp32("pytorch"), folder)
+        made[str(tiny)] = Known(found, found.task.answer(session, found.batch))
     return made[str(tiny)]
 
 
@@ -78,37 +55,38 @@ def ready(tiny: Tiny, made: dict[str, Ready], folder: Path) -> Ready:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("tiny", ALL, ids=str)
 def test_a_pair_of_task_and_backend_answers_as_pytorch_or_is_a_gap(
-    tiny: Tiny, backend: str, made: dict[str, Ready], tmp_path_factory: pytest.TempPathFactory
+    tiny: Tiny, backend: str, made: dict[str, Known], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("matrix")
-    known = ready(tiny, made, folder)
-    config = json.loads((known.model / "config.json").read_text())
-    if reason := catalog.gap(known.task, catalog.backend(backend), config):
+    one = known(tiny, made, folder)
+    model, expected = one.ready, one.expected
+    if reason := catalog.gap(model.task, catalog.backend(backend), model.config):
         assert len(reason.split()) >= 5, reason
         return
-    session = opened(known, backend, folder)
+    session = opened(model, fp32(backend), folder)
     assert session.facts()["precision"] == "fp32"
-    said = known.task.answer(session, known.batch)
-    shared = [name for name, value in known.expected.items() if name in said and value.dtype.kind == "f"]
-    writes = Writes in known.task.asks_for(config)
+    said = model.task.answer(session, model.batch)
+    shared = [name for name, value in expected.items() if name in said and value.dtype.kind == "f"]
+    writes = Writes in model.task.asks_for(model.config)
     assert shared or writes
     if writes:
-        writes_alike(session, known, said)
+        writes_alike(session, one, said)
     for name in shared:
-        assert said[name].shape == known.expected[name].shape, name
-        assert cosine(said[name], known.expected[name]) >= CLOSEST, name
-    one = known.task.read(said, known.batch, known.prepared.facts)
-    assert len(one.predicted) == 4 and len(one.scores) == 4 and one.scores.dtype == np.float32
+        assert said[name].shape == expected[name].shape, name
+        assert cosine(said[name], expected[name]) >= CLOSEST, name
+    found = model.task.read(said, model.batch, model.prepared.facts)
+    assert len(found.predicted) == 4 and len(found.scores) == 4 and found.scores.dtype == np.float32
 
 
-def writes_alike(session: Any, known: Ready, said: Batch) -> None:
+def writes_alike(session: Any, known: Known, said: Batch) -> None:
     """The same words as PyTorch writes; and as the session itself without its cache, and without padding."""
     assert said["tokens"].tolist() == known.expected["tokens"].tolist()
-    alone = [known.task.answer(session, known.task.collate(known.prepared, [row]))["tokens"][0] for row in range(4)]
+    task, prepared = known.ready.task, known.ready.prepared
+    alone = [task.answer(session, task.collate(prepared, [row]))["tokens"][0] for row in range(4)]
     for one, row in zip(alone, said["tokens"], strict=True):  # the longest text says how long the rows are
         assert one.tolist() == row[: len(one)].tolist(), "beside shorter texts, and by themselves"
         assert set(row[len(one) :].tolist()) <= {session.habits.padding}
-    again = known.task.collate(known.prepared, [0])
+    again = task.collate(prepared, [0])
     begun = session.write(again, 6, ends=False).tokens[0]
     assert begun.tolist() == written_without_cache(session, again, 6), "from a cache, and from the whole text again"
 

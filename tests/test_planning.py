@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ import yaml
 
 from tests import small as make
 from tests.conftest import Small, planned
+from tests.tiny.writers import make_llama
 from workbench import bench, catalog, machine, planning, recipe
 from workbench.errors import RequestError
 from workbench.pieces import Make
@@ -57,12 +59,24 @@ def test_what_this_processor_would_emulate_is_no_default_but_runs_when_it_is_nam
 
 def test_every_recipe_of_the_shelf_is_planned_or_names_the_device_that_is_missing() -> None:
     shelf = recipe.shelf()
-    fits = [name for name, one in shelf.items() if one.shelf and "text-classification" in one.shelf.tasks]
-    plan = bench.plan(bench.request(bench.STARTER, fits))
+    plan = bench.plan(bench.request(bench.STARTER, list(shelf)))
     gaps = {gap.recipe: gap.reason for gap in plan.gaps}
-    assert {variant.name for variant in plan.variants} | set(gaps) == set(fits)
-    for name, reason in gaps.items():
-        assert shelf[name].spec.target.device != "cpu" and "Run `pip install" in reason
+    assert {variant.name for variant in plan.variants} | set(gaps) == set(shelf)
+    assert set(gaps) == {name for name, one in shelf.items() if one.spec.target.device != "cpu"}
+    for reason in gaps.values():
+        assert re.search(r"[Rr]un `(pip install|apt install|dpkg -i)", reason), reason
+
+
+def test_all_of_the_shelf_leaves_out_what_does_not_work_for_the_task_unless_it_is_named(tmp_path: Path) -> None:
+    model = make_llama(tmp_path / "llama")
+    rows = make.write_rows(tmp_path / "rows.csv", [{"text": text} for text, _ in make.texts(40)])
+    asked: dict[str, Any] = {"task": "text-generation", "data": str(rows)}
+    plan = bench.plan(bench.request(str(model), ["all", "openvino-int8"], **asked))
+    offered = {one.name for one in recipe.shelf_for("text-generation")}
+    gaps = {gap.recipe: gap.reason for gap in plan.gaps}
+    assert {variant.name for variant in plan.variants} <= offered | {"openvino-int8"}
+    assert "does not offer it for text-generation" in gaps["onnx-int8-static"]
+    assert "openvino-int8" not in gaps or "does not offer" not in gaps["openvino-int8"]
 
 
 def test_what_a_step_says_of_this_processor_counts_like_what_a_backend_says(on: Callable[..., None]) -> None:

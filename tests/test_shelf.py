@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from workbench import catalog
 from workbench.errors import RequestError
-from workbench.recipe import find_recipe, load, shelf, shelf_folder
+from workbench.plugin import Task
+from workbench.recipe import find_recipe, load, shelf, shelf_folder, shelf_for
 from workbench.recipe_file import read
 from workbench.recipe_manual import json_schema, with_table
 from workbench.target import find_target
@@ -55,6 +57,24 @@ def test_what_is_called_fp32_is_held_to_fp32_and_what_is_called_bf16_to_bf16() -
     assert told["openvino-fp32"] == "f32" and told["openvino-bf16"] == "bf16"
     # Rows that say INT8 do the rest in float32: in bfloat16 the starter lost 0.4 pp more and was not faster.
     assert told["openvino-int8"] == "f32" and told["openvino-int8-weights"] == "f32"
+
+
+@pytest.mark.parametrize("task", catalog.tasks().values(), ids=lambda task: str(task.name))
+def test_a_task_is_offered_more_than_float32_and_compares_few_by_itself(task: Task) -> None:
+    offered = shelf_for(task.name)
+    here = [one.name for one in offered if one.spec.target.device == "cpu"]
+    assert {"pytorch-fp32", "onnx-fp32", "openvino-fp32"} < set(here) and len(here) >= 8
+    assert any("int8" in name for name in here) and any("bf16" in name for name in here)
+    first = {one.name for one in offered if one.shelf and one.shelf.first_choice}
+    assert {"pytorch-fp32", "onnx-fp32", "openvino-fp32"} < first <= FIRST_CHOICES
+
+
+@pytest.mark.parametrize("name", list(shelf()))
+def test_a_recipe_is_offered_for_tasks_that_its_backend_can_do(name: str) -> None:
+    one = shelf()[name]
+    assert one.shelf and len(set(one.shelf.tasks)) == len(one.shelf.tasks)
+    for task in one.shelf.tasks:
+        assert not catalog.gap(catalog.task(task), catalog.backend(one.spec.target.backend)), task
 
 
 def test_no_two_shelf_recipes_are_the_same() -> None:

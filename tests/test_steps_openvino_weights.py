@@ -31,6 +31,12 @@ def test_int4_weights_learn_from_calibration_data(learned: dict[str, Any]) -> No
     assert np.abs(found - wanted).max() / wanted.std() < 0.8
 
 
+def test_layers_narrower_than_a_group_get_a_smaller_one() -> None:
+    _, facts = make(built("export-openvino"), "compress-weights", mode="int4_sym", group_size=64)
+    counts = facts["coverage"]["MatMul"]
+    assert 0 < counts["weights"] <= counts["total"]
+
+
 def test_calibration_is_asked_for_only_where_something_is_learned() -> None:
     found = step("compress-weights")
     plain, learned = found.Options(mode="int4_sym"), found.Options(mode="int4_sym", awq=True)

@@ -51,6 +51,25 @@ def test_every_recipe_that_a_target_names_is_on_the_shelf_for_that_backend_and_d
         assert (runs_on.backend, runs_on.device) == (said.backend, said.device) and runs_on.device in one.devices
 
 
+@pytest.mark.parametrize("one", CATALOGUE, ids=lambda one: str(one.name))
+def test_every_device_that_a_target_names_is_one_of_the_backends(one: MachineClass) -> None:
+    known = {device.name for backend in catalog.backends().values() for device in backend.devices()}
+    assert set(one.devices) <= known or one.never
+    for suits in one.suits:
+        if suits.backend:
+            assert suits.device in {device.name for device in catalog.backend(suits.backend).devices()}
+
+
+def test_a_target_without_a_recipe_is_one_that_no_backend_or_step_here_can_serve() -> None:
+    none = {one.name for one in CATALOGUE if not one.suited()}
+    assert none == {"amd-npu", "aws-inferentia", "aws-trainium", "graphcore-ipu", "intel-gaudi"}
+
+
+def test_every_recipe_for_another_device_is_named_by_a_target() -> None:
+    elsewhere = {name for name, one in shelf().items() if one.spec.target.device != "cpu"}
+    assert elsewhere and elsewhere <= {name for one in CATALOGUE for name in one.suited()}
+
+
 def test_a_file_without_a_source_or_with_neither_recipe_nor_what_is_lacking_is_refused() -> None:
     said = find_target("x86-amx").model_dump(mode="json")
     for key, value in (("source", {"title": "Rumour", "url": "http://example.org"}), ("recipes", [])):
@@ -150,8 +169,9 @@ def test_a_plan_for_another_machine_lists_what_suits_it_and_is_not_measured_here
 
 def test_a_gpu_is_planned_with_its_own_recipe_and_with_none_for_the_cpu_and_says_what_is_lacking() -> None:
     plan = bench.plan(bench.request(bench.STARTER, target="nvidia-h100"))
-    assert names(plan) == ["pytorch-fp32", "onnx-fp16-cuda"]
-    assert any("device: tensorrt" in one for one in plan.target["lacking"])
+    assert names(plan) == ["pytorch-fp32", *find_target("nvidia-h100").suited()]
+    assert {"onnx-fp16-tensorrt", "pytorch-bf16-cuda", "onnx-fp16-cuda"} < set(names(plan))
+    assert any("TensorRT's INT8" in one for one in plan.target["lacking"])
     assert all("runs on cpu" in gap.reason for gap in plan.gaps) and len(plan.gaps) >= 8
     with pytest.raises(RequestError, match="NVIDIA H100"):
         bench.submit(plan)

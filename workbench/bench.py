@@ -726,7 +726,7 @@ def _ask(function: Any, job: dict[str, Any], store: Store | None, network: bool)
 
 def first_choices(task: str) -> list[Recipe]:
     """The shelf's first choices for a task."""
-    return [one for one in shelf() if one.shelf and one.shelf.first_choice and task in one.shelf.tasks]
+    return [one for one in recipes.shelf_for(task) if one.shelf and one.shelf.first_choice]
 
 
 def starters() -> list[str]:

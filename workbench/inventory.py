@@ -6,6 +6,7 @@ Nothing heavy is imported: devices are asked by whoever calls, in a worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,7 @@ def _task(task: Task) -> Facts:
         "inputs": [list(fields) for fields in task.inputs], "target": task.target, "default_data": task.default_data,
         "pipeline": task.name in environment.pipeline_tasks(), "asks": [one.__name__ for one in task.asks],
         "backends": {name: catalog.gap(task, backend) for name, backend in catalog.backends().items()},
-        "recipes": [name for name, one in recipe.shelf().items() if one.shelf and task.name in one.shelf.tasks],
+        "recipes": [one.name for one in recipe.shelf_for(task.name)],
     }  # fmt: skip
 
 
@@ -86,18 +87,23 @@ class Offered:
 
 def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Facts]) -> list[Offered]:
     """The shelf for a task and a machine class, the usual baseline first, then what suits the class best. `devices`
-    as in `backends`; it is asked only where a recipe runs on another device than the CPU."""
+    as in `backends`; it is asked, of several at once, only where a recipe runs on another device than the CPU."""
     wanted = wanted or target_room.find_target(target_room.THIS_MACHINE)
-    there = target_room.like(wanted, machine.this_machine())
-    shelf = [one for one in recipe.shelf().values() if not task or (one.shelf and task in one.shelf.tasks)]
-    found = [_offered(one, wanted, there, devices) for one in shelf]
+    here = machine.this_machine()
+    there = target_room.like(wanted, here)
+    shelf = recipe.shelf_for(task) if task else list(recipe.shelf().values())
+    asked = {one.spec.target.backend for one in shelf if there == here and one.spec.target.device != "cpu"}
+    with ThreadPoolExecutor() as pool:
+        known = dict(zip(asked, pool.map(devices, asked), strict=True))
+    found = [_offered(one, wanted, there, known) for one in shelf]
     base = Goal().baseline
     return sorted(found, key=lambda one: (one.recipe.name != base, target_room.place(wanted, one.recipe)))
 
 
-def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: Callable[[str], Facts]) -> Offered:
+def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: dict[str, Facts]) -> Offered:
+    """`devices` by backend, of this machine; where it is another one's turn, they are over there."""
     missing, unsuited = missing_for(one), target_room.unsuited(wanted, one)
-    if not missing and there == machine.this_machine():
+    if not missing:
         missing = _no_device(one, devices)
     if not missing and not unsuited:
         device = one.spec.target.device
@@ -107,11 +113,11 @@ def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices:
     return Offered(one, missing, unsuited, first and not missing and not unsuited)
 
 
-def _no_device(one: Recipe, devices: Callable[[str], Facts]) -> str:
+def _no_device(one: Recipe, devices: dict[str, Facts]) -> str:
     wanted, backend = one.spec.target.device, one.spec.target.backend
-    if wanted == "cpu":
+    if wanted == "cpu" or backend not in devices:
         return ""
-    found = devices(backend)
+    found = devices[backend]
     if wanted not in found:
         return f"there is no device called {wanted} here; {backend} has {', '.join(found)}"
     return str(found[wanted]["missing"])

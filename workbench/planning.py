@@ -91,6 +91,7 @@ class _Planner:
         self.recipes = [recipes.from_dict(one) for one in request.recipes]  # none: the task's first choices
         self.work: dict[str, Work] = {}
         self.gaps: list[Gap] = []
+        self.devices: dict[str, dict[str, Any]] = {}  # of each backend that was asked
         self.warnings: list[str] = list(request.notes)
 
     def plan(self) -> Plan:
@@ -129,7 +130,7 @@ class _Planner:
     def _first_choices(self) -> list[Recipe]:
         """Those of the task, and what the target names beside them."""
         suited = self.target.suited() if self.target else {}
-        found = [one for one in recipes.shelf().values() if one.shelf and self.task.name in one.shelf.tasks]
+        found = recipes.shelf_for(self.task.name)
         found = [one for one in found if (one.shelf and one.shelf.first_choice) or one.name in suited]
         if not found:
             raise RequestError(
@@ -296,7 +297,7 @@ class _Planner:
     def _variant(self, name: str, recipe: Recipe, steps: list[tuple[Step, Any]], runs: tuple[Backend, Any],
                  info: dict[str, Any], data: dict[str, Any]) -> Variant | None:  # fmt: skip
         backend, options = runs
-        reason = self._impossible(recipe, steps, backend, info, data)
+        reason = self._not_offered(recipe) or self._impossible(recipe, steps, backend, info, data)
         warning = self._unsuited(recipe.spec.target.device, [*steps, runs])
         if warning and recipe.name not in self.request.named:
             reason = reason or f"{warning} `-r {recipe.name}` runs it all the same."
@@ -316,6 +317,13 @@ class _Planner:
             device=recipe.spec.target.device, threads=threads,
             options=backend_options, calibration=calibration,
         )  # fmt: skip
+
+    def _not_offered(self, recipe: Recipe) -> str:
+        """Why a recipe of the shelf that nobody named is not tried: it does not work for this task."""
+        offered = [one.name for one in recipes.shelf_for(self.task.name)]
+        if not offered or recipe.name in (*offered, *self.request.named) or recipe.name not in recipes.shelf():
+            return ""
+        return f"The shelf does not offer it for {self.task.name}. `-r {recipe.name}` tries it all the same."
 
     def _threads(self, recipe: Recipe) -> int:
         """Never left to the runtime; more than there are cores is a warning."""
@@ -352,7 +360,9 @@ class _Planner:
     def _no_device(self, device: str, backend: Backend) -> str:
         if device == "cpu":
             return ""
-        found = self._ask(catalog.devices, {"backend": backend.name}, network=False)
+        if backend.name not in self.devices:
+            self.devices[backend.name] = self._ask(catalog.devices, {"backend": backend.name}, network=False)
+        found = self.devices[backend.name]
         if device not in found:
             return f"{backend.name} has no device called {device!r} here; it has {', '.join(found)}."
         return str(found[device]["missing"])

@@ -242,6 +242,11 @@ def shelf() -> dict[str, Recipe]:
     return dict(_shelf())
 
 
+def shelf_for(task: str) -> list[Recipe]:
+    """What the shelf offers for a task, the usual baseline first."""
+    return [one for one in _shelf().values() if one.shelf and task in one.shelf.tasks]
+
+
 def find_recipe(name_or_path: str | Path) -> Recipe:
     """A recipe from the shelf by name, or from a file. Raises RequestError with the nearest name."""
     if isinstance(name_or_path, Path) or re.search(r"[/\\]|\.(ya?ml|json)$", name_or_path, re.IGNORECASE):

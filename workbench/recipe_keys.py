@@ -115,8 +115,8 @@ ALLOWED_VARIABLES: tuple[str, ...] = get_args(Variable)
 
 
 class Shelf(Keys):
-    first_choice: bool = Field(default=False, description="Compared when nobody names a recipe.")
-    tasks: tuple[str, ...] = Field(default=(), description="Tasks for which it is a first choice.")
+    first_choice: bool = Field(default=False, description="For each of its tasks: compared when nobody names a recipe.")
+    tasks: tuple[str, ...] = Field(default=(), description="Tasks that it works for, and is offered for.")
     pays_when: str = Field(min_length=1, description="In plain words: where this is worth its cost.")
 
 

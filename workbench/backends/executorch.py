@@ -21,7 +21,10 @@ class ExecuTorch(plugin.Backend):
     """Its Python runtime imports torch, which the memory of its rows therefore includes; on a device it does not."""
 
     name = "executorch"
-    summary = "Programs for phones and boards, run here on the CPU by XNNPACK, about 3x slower than PyTorch on x86."
+    summary = (
+        "Programs for phones and boards, run here on the CPU by XNNPACK. Faster or slower than PyTorch: that depends "
+        "on the machine, so measure it."
+    )
     needs = ("executorch", "torch")
     reads = ("executorch",)
 

@@ -26,8 +26,9 @@ PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": 
 WORDS = {"bf16": "bfloat16", "f16": "float16"}
 NOTES = ("layerType", "primitiveType", "runtimePrecision")
 WANTED = {
-    "GPU": "No GPU was found. Install Intel's compute runtime for it (intel-opencl-icd).",
-    "NPU": "No NPU was found. Install Intel's NPU driver.",
+    "GPU": "No Intel GPU was found. Where there is one, run `apt install intel-opencl-icd`, its compute runtime.",
+    "NPU": "No Intel NPU was found. Where there is one, run `dpkg -i` on the driver's packages: "
+    "github.com/intel/linux-npu-driver/releases.",
 }
 
 

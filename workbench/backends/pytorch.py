@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import runpy
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": "int8"}
 SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "I64": "int64"}
 COMPILED = "CompiledFxGraph"  # in the profiler's name for a call of compiled code
+NO_MPS = "PyTorch finds no GPU of a Mac here. On a Mac with an M chip run `pip install torch`."
 COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
@@ -54,16 +58,17 @@ class PyTorch(plugin.Backend):
         )
 
     def devices(self) -> list[plugin.Device]:
-        import torch
+        """PyTorch itself, which takes seconds to import, is asked only where its build may find a GPU."""
+        build = _build()
+        cuda, mps = plugin.Device("cuda", missing=_no_cuda(build)), plugin.Device("mps", missing=NO_MPS)
+        if build["cuda"] or build["hip"] or sys.platform == "darwin":
+            import torch
 
-        found = [plugin.Device("cpu", f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")]
-        if torch.cuda.is_available():
-            found.append(plugin.Device("cuda", torch.cuda.get_device_name()))
-        else:
-            found.append(plugin.Device("cuda", missing=_no_cuda(torch.version.cuda)))
-        if torch.backends.mps.is_available():
-            found.append(plugin.Device("mps", "Apple GPU"))
-        return found
+            if torch.cuda.is_available():
+                cuda = plugin.Device("cuda", torch.cuda.get_device_name())
+            if torch.backends.mps.is_available():
+                mps = plugin.Device("mps", "Apple GPU")
+        return [plugin.Device("cpu", f"PyTorch {build['__version__']}"), cuda, mps]
 
     def unsuited(self, device: str, options: Any, machine: Machine) -> str:
         if options.compile and device == "cpu" and not any(map(shutil.which, COMPILERS)):
@@ -274,9 +279,19 @@ def _parameters(model: Any) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
-def _no_cuda(version: str | None) -> str:
-    if version is None:
-        return "This PyTorch was built without CUDA. Install one with it: see pytorch.org/get-started."
+def _build() -> dict[str, Any]:
+    """{"__version__", "cuda", "hip"} of the installed PyTorch, from its own file."""
+    spec = importlib.util.find_spec("torch")
+    assert spec and spec.origin, "devices of what is not installed"
+    return runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+
+
+def _no_cuda(build: dict[str, Any]) -> str:
+    if not (build["cuda"] or build["hip"]):
+        return (
+            "This PyTorch was built without CUDA. Where there is an NVIDIA GPU, run "
+            "`pip install --force-reinstall torch`; for ROCm see pytorch.org/get-started."
+        )
     return "PyTorch sees no CUDA device. Check the driver with `nvidia-smi`."
 
 

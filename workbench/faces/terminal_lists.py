@@ -14,7 +14,7 @@ def recipes(json_: Json = False) -> None:
     """The shelf: what can be done to a model, when it pays, and what cannot run here."""
     from workbench import bench
 
-    found = [(one, bench.missing_for(one)) for one in bench.shelf()]
+    found = [(one.recipe, one.missing) for one in bench.offered()]
     if json_:
         print_json([
             {"name": one.name, "summary": one.summary, "pays_when": one.shelf.pays_when if one.shelf else "",

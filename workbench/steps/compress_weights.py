@@ -29,7 +29,9 @@ class CompressWeights(IrResult, plugin.Step):
             json_schema_extra={"search": ["int8_asym", "int8_sym", "int4_sym"]},
         )
         group_size: int | None = Field(
-            None, description="Weights that share a scale in the INT4 modes; -1: a whole channel; empty: chosen."
+            None,
+            description="Weights that share a scale in the INT4 modes; -1: a whole channel; empty: chosen. Where a "
+            "layer's width is no multiple of it, a smaller group of 32 or more is taken, else INT8.",
         )
         ratio: float | None = Field(
             None, gt=0, le=1, description="Share of the layers in INT4, the others in INT8; empty: all that can be."
@@ -85,11 +87,13 @@ def _compress(model: Any, feeds: list[Any], options: CompressWeights.Options) ->
     }
 
     few = options.mode.startswith("int4")
+    fits = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
     return nncf.compress_weights(
         model,
         mode=nncf.CompressWeightsMode(options.mode),
         group_size=options.group_size if few else None,
         ratio=options.ratio if few else None,
+        advanced_parameters=fits if few else None,
         ignored_scope=nncf.IgnoredScope(patterns=list(options.exclude)) if options.exclude else None,
         **(learned if options.learns else {}),
     )

@@ -40,12 +40,14 @@ class Picker:
         self.comparison: Handle | None = None
         self._forms: dict[str, RecipeForm] = {}
         self._timer: threading.Timer | None = None
+        self._store = Store()
         self._fields(model, recipes, asked)
         self._parts()
         for field in (self.model, self.task, self.data, self.calibration, self.target, self.n, self.bar, self.quick):
             field.observe(self._changed, "value")
         self.model.observe(self._search, "value")
-        self.task.observe(self._offer, "value")
+        for field in (self.task, self.target):
+            field.observe(self._offer, "value")
         self.recipes.observe(self._open_forms, "value")
         self._open_forms()
 
@@ -84,7 +86,7 @@ class Picker:
     # ---- the form
 
     def _fields(self, model: str, recipes: Sequence[str], asked: dict[str, Any]) -> None:
-        starters = [name for _, name in choose.suggestions("", Store())]
+        starters = [name for _, name in choose.suggestions("", self._store)]
         tasks = [one["name"] for one in bench.tasks() if not one.get("missing")]
         said: dict[str, Any] = {"style": STYLE, "layout": WIDTH}
         self.model = ipywidgets.Combobox(
@@ -133,10 +135,10 @@ class Picker:
         self.widget.add_class("workbench-picker")
 
     def _shelf(self) -> list[str]:
-        """Names of what can run here, for the task where one is said."""
-        task = self.task.value
-        able = [one for one in bench.shelf() if not bench.missing_for(one)]
-        return [one.name for one in able if not task or (one.shelf and task in one.shelf.tasks)]
+        """Names of what can run on the target, for the task where one is said; best first."""
+        target = "" if self.target.value == "this-machine" else self.target.value
+        offered = bench.offered(self.task.value, target, self._store)
+        return [one.recipe.name for one in offered if not one.missing]
 
     def _offer(self, _: Any) -> None:
         offered = self._shelf()
@@ -161,7 +163,7 @@ class Picker:
         self._timer.start()
 
     def _suggest(self, typed: str) -> None:
-        self.model.options = [name for _, name in choose.suggestions(typed, Store())]
+        self.model.options = [name for _, name in choose.suggestions(typed, self._store)]
 
     def _changed(self, _: Any = None) -> None:
         self._say("")

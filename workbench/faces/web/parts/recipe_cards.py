@@ -24,24 +24,24 @@ def recipe_cards(found: Sequence[Offered], parts: PartsOf) -> str:
         _able(name, [(one.default, _card(one, parts(one.recipe), one is found[0])) for one in group])
         for name, group in groupby(able, key=lambda one: one.recipe.spec.target.backend)
     ]
-    groups += [_group("Cannot run here", "".join(map(_unable, unable)))] if unable else []
+    groups += [_group("Cannot run here", "", list(map(_unable, unable)), "with what each lacks")] if unable else []
     return "".join(groups) or '<p class="empty">The shelf has no recipe for this task yet.</p>'
 
 
 def _able(title: str, cards: Sequence[tuple[bool, str]]) -> str:
     """[(first choice, card)]: what is no first choice is folded away."""
     first = "".join(card for chosen, card in cards if chosen)
-    rest = [card for chosen, card in cards if not chosen]
+    return _group(title, f'<div class="cards">{first}</div>', [card for chosen, card in cards if not chosen], "more")
+
+
+def _group(title: str, shown: str, folded: Sequence[str], word: str) -> str:
     more = (
-        f'<details class="more"><summary>{len(rest)} more</summary><div class="cards">{"".join(rest)}</div></details>'
-        if rest
+        f'<details class="more"><summary>{len(folded)} {word}</summary><div class="cards">{"".join(folded)}</div>'
+        "</details>"
+        if folded
         else ""
     )
-    return f'<div class="group"><h3>{e(title)}</h3><div class="cards">{first}</div>{more}</div>'
-
-
-def _group(title: str, cards: str) -> str:
-    return f'<div class="group"><h3>{e(title)}</h3><div class="cards">{cards}</div></div>'
+    return f'<div class="group"><h3>{e(title)}</h3>{shown}{more}</div>'
 
 
 def _card(one: Offered, parts: Sequence[Part], baseline: bool) -> str:

@@ -1,0 +1,45 @@
+"""What the shelf offers for a task works for it: each recipe is built and asked on tiny models of that task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.building import Ready, built, opened, ready
+from tests.tiny import ALL
+from tests.tiny.kind import Tiny
+from workbench import catalog, recipe
+
+COMPILED = ("text-classification", "text-generation")  # torch.compile takes a minute a model: one of each kind
+
+
+def works(model: Ready, said: recipe.Recipe, folder: Path) -> None:
+    """It answers four rows together and one alone, in finite numbers that the task can read."""
+    session = opened(model, said, folder)
+    found = model.task.answer(session, model.batch)
+    assert all(np.isfinite(value).all() for value in found.values() if value.dtype.kind == "f")
+    assert len(model.task.read(found, model.batch, model.prepared.facts).predicted) == 4
+    model.task.answer(session, model.task.collate(model.prepared, [0]))
+    session.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tiny", ALL, ids=str)
+def test_every_recipe_that_is_offered_for_a_task_works_for_its_models(tiny: Tiny, tmp_path: Path) -> None:
+    model, wrong = ready(tiny, tmp_path), {}
+    for said in recipe.shelf_for(tiny.task):
+        runs = said.spec.target
+        if runs.options.get("compile") and str(tiny) not in COMPILED:
+            continue
+        if catalog.gap(model.task, catalog.backend(runs.backend), model.config):
+            continue
+        try:
+            if runs.device == "cpu":
+                works(model, said, tmp_path)
+            else:  # the files are made anywhere; only the device can run them
+                built(model, said, tmp_path)
+        except Exception as error:
+            wrong[said.name] = f"{type(error).__name__}: {error}"
+    assert not wrong, wrong
