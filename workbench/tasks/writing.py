@@ -72,11 +72,11 @@ def _tokenizer(file: bytes) -> Any:
 def writing_points(natural: Sequence[Batch], exact: Mapping[tuple[int, int], Sequence[Batch]]) -> list[Point]:
     """`natural`: prompts of natural length, one a batch; `exact`: (length, batch) -> prompts of that length. Rates: of
     the first token those of the prompt that are read a second, else those that are written."""
-    said = f"natural, batch 1, {WRITTEN} tokens written"
-    points = [Point(said, "latency", "s", 1, None, natural, WRITTEN, "tokens")]
+    said = f"{WRITTEN} tokens written"
+    points = [Point(f"natural, batch 1, {said}", "latency", "s", 1, None, natural, WRITTEN, "tokens", call=said)]
     for (length, size), prompts in exact.items():
         name = f"{length} tokens, batch {size}"
         points.append(Point(f"first token after {name}", "first_token", "s", size, length, prompts,
-                            length * size, "tokens"))  # fmt: skip
+                            length * size, "prefill tokens"))  # fmt: skip
         points.append(Point(f"each token after {name}", "per_token", "s", size, length, prompts, size, "tokens"))
     return points
