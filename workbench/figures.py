@@ -5,7 +5,7 @@ A row's points fall into tables by what was timed and by whether lengths were na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from workbench.words import NBSP
 
 Point = Mapping[str, Any]
 NATURAL = "Speed at natural lengths"
-MEDIAN = "Median of the calls, and the speed-up at the same point with its 95 % interval."
 CHANGES = "Beside each value its change against the baseline with the 95 % interval, marked where that leaves out zero."
 GLYPHS = {"better": "▲ ", "worse": "▼ "}
 FEW = 1e-6  # a divergence below it is arithmetic's
@@ -71,9 +70,7 @@ class Table:
 
     @property
     def unit(self) -> str:
-        """That of all its rates, or "" where they have several or none."""
-        units = {one.unit for column in self.columns for one in column.figures.values() if one.rate}
-        return units.pop() if len(units) == 1 else ""
+        return _unit(self.columns)
 
 
 # ---- speed --------------------------------------------------------------------------------------
@@ -101,15 +98,15 @@ def throughput(row: Row) -> Figure | None:
 
 def natural(report: Report) -> Table | None:
     """Throughput, and every point at natural lengths that says more than the table of all variants."""
-    given = [one for one in _points(report) if one.said.get("sequence") is None]
+    given = [one for one in _points(report) if one.said.get("sequence") is None and not one.part]
     loose = [one for one in given if not _headline(one.said) or one.figure.rate]
     columns = _throughputs(report)
     for name in dict.fromkeys(one.said["name"] for one in loose):
         found = {one.row: one.figure for one in loose if one.said["name"] == name}
         columns.append(Column(str(name).replace("_", " "), "", found))
     turned = {words.RECIPROCALS.get(one.figure.unit, ""): "" for one in loose if one.figure.turned}
-    meaning = " ".join([MEDIAN, *(f"{name}: {words.TERMS[name]}" for name in turned)])
-    return Table(NATURAL, meaning, tuple(columns)) if columns else None
+    meaning = [_legend(columns), *(f"{name}: {words.TERMS[name]}" for name in turned)]
+    return Table(NATURAL, " ".join(meaning), tuple(columns)) if columns else None
 
 
 def _throughputs(report: Report) -> list[Column]:
@@ -121,18 +118,33 @@ def _throughputs(report: Report) -> list[Column]:
 
 
 def fixed(report: Report) -> list[Table]:
-    """At each length and batch, a table for each thing that was timed: whole calls, first tokens, tokens after them."""
+    """At each length and batch, a table for each thing that was timed: whole calls, first tokens, tokens after them.
+    Those parts of a call are told for natural lengths here too."""
     tables = []
-    given = [one for one in _points(report) if one.said.get("sequence") is not None]
+    given = [one for one in _points(report) if one.said.get("sequence") is not None or one.part]
     for metric in dict.fromkeys(str(one.said["metric"]) for one in given):
         own = [one for one in given if one.said["metric"] == metric]
         columns = []
         for length, batch in sorted({one.place for one in own}):
             found = {one.row: one.figure for one in own if one.place == (length, batch)}
-            columns.append(Column(f"{words.number(length)} tokens", f"batch {batch}", found))
+            where = f"{words.number(length)} tokens" if length else "natural lengths"
+            columns.append(Column(where, f"batch {batch}", found))
         title, meaning = words.TIMED.get(metric, (metric.replace("_", " ").capitalize(), ""))
-        tables.append(Table(title, meaning or MEDIAN, tuple(columns), metric))
+        tables.append(Table(title, f"{_legend(columns)} {meaning}".strip(), tuple(columns), metric))
     return tables
+
+
+def _legend(columns: Sequence[Column]) -> str:
+    """What a cell holds."""
+    unit = _unit(columns)
+    said = ", ".join(filter(None, ("Median", unit, "speed-up with its 95 % interval")))
+    return f"{said}; A/A: the baseline against itself."
+
+
+def _unit(columns: Sequence[Column]) -> str:
+    """That of all rates, or "" where there are several or none."""
+    units = {one.unit for column in columns for one in column.figures.values() if one.rate}
+    return units.pop() if len(units) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -144,8 +156,14 @@ class _Seen:
     figure: Figure
 
     @property
+    def part(self) -> bool:
+        """Whether it is a part of a call."""
+        return self.said["metric"] != "latency" and self.said["metric"] in words.TIMED
+
+    @property
     def place(self) -> tuple[int, int]:
-        return self.said["sequence"], self.said["batch"]
+        """Length and batch; 0: natural lengths."""
+        return self.said["sequence"] or 0, self.said["batch"]
 
 
 def _points(report: Report) -> list[_Seen]:

@@ -139,11 +139,11 @@ TIMED = {
     "latency": ("One call at fixed lengths", ""),
     "first_token": (
         "Time to first token",
-        "Until the first token is there. Prefill: tokens of the prompts that are read a second.",
+        "Prefill: tokens of the prompts, read a second until the first token is there.",
     ),
     "per_token": (
         "Time per output token",
-        "Of each token after the first. Tokens/s: written a second, all texts of a batch together.",
+        "Of each token after the first. A batch writes all its texts at once, and its tokens count together.",
     ),
 }
 RECIPROCALS = {"s of sound/s": "RTF"}  # a rate -> what its reciprocal is called

@@ -58,9 +58,9 @@ def body(report: dict[str, Any], details: dict[str, Any]) -> str:
     table = _title(report) + board(report, details)
     parts = [
         section(table, "variants"),
-        section(metrics(report, details), "metrics"),
         section(search(report, details), "search"),
         section(_two(pareto(report, details), why(report, details)), "tradeoff"),
+        section(metrics(report, details), "metrics"),
         section(_two(latency(report, details), grid(report, details)), "latency"),
         section(points(report, details), "points"),
         section(_two(memory(report, details), profile(report, details)), "memory"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,14 @@ def seconds_of(session: Writes, batch: Batch) -> dict[str, float]:
     whole = time.perf_counter() - start
     return {"latency": whole, "first_token": written.first,
             "per_token": (written.seconds - written.first) / (WRITTEN - 1)}  # fmt: skip
+
+
+def parts(natural: Point) -> list[Point]:
+    """Of a point at natural lengths the first token and those after it, apart."""
+    where = f"natural, batch {natural.batch}"
+    first = replace(natural, name=f"first token, {where}", metric="first_token", units=0, rate_unit="", call="")
+    each = replace(first, name=f"each token, {where}", metric="per_token", units=natural.batch, rate_unit="tokens")
+    return [first, each]
 
 
 def writer(session: Session) -> Writes:
