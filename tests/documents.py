@@ -327,6 +327,68 @@ def error_report() -> dict[str, Any]:
     return made
 
 
+def measure(metric: str, value: float, delta: float | None, ci95: list[float] | None, **given: Any) -> dict[str, Any]:
+    """One more measure of the answers."""
+    said = {"metric": metric, "better": "higher", "unit": "fraction", "value": value, "n": 1000, "delta": delta}
+    return said | {"baseline": None if delta is None else value - delta, "ci95": ci95} | given
+
+
+def writing_report() -> dict[str, Any]:
+    """Of a model that writes: perplexity, the divergence of the next token, first tokens and those after them."""
+    made = error_report()
+    made["model"] = made["model"] | {"task": "text-generation"}
+    for each in made["rows"]:
+        if facts := each["accuracy"]:
+            each["accuracy"] = facts | {"metric": "perplexity", "value": 26.6 + facts["delta"], "baseline": 26.6}
+            kl = measure("kl", 0.0052, None, [0.0047, 0.0057], unit="nats", better="lower", n=200)
+            each["accuracy"] |= {"kl": 0.0052, "secondary": [] if each["name"] == made["baseline"] else [kl]}
+        if fast := each["speed"]:
+            written = {"name": "natural, batch 1, 16 tokens written", "metric": "latency", "unit": "s", "batch": 1,
+                       "sequence": None, "value": 0.367, "rate": 43.5, "rate_unit": "tokens/s",
+                       "call": "16 tokens written"}  # fmt: skip
+            parts = [("first token", "first_token", "prefill tokens/s", 0.0583, 1098.0),
+                     ("each token", "per_token", "tokens/s", 0.0156, 64.3)]  # fmt: skip
+            shared = {"unit": "s", "speedup": fast["speedup"], "ci95": fast["ci95"]}
+            each["speed"] = fast | {
+                "throughput_ci95": [fast["throughput"] * 0.98, fast["throughput"] * 1.02],
+                "throughput_at": written["name"],
+                "points": [written | shared, *(
+                    {"name": f"{name} after {length} tokens, batch {batch}", "metric": metric, "batch": batch,
+                     "sequence": length, "value": seconds * length * batch / 64, "rate": rate, "rate_unit": unit}
+                    | shared
+                    for length in (64, 1024) for batch in (1, 8) for name, metric, unit, seconds, rate in parts
+                )],
+            }  # fmt: skip
+    return made
+
+
+def asked_report() -> dict[str, Any]:
+    """Of a model that answers questions: exact match, with F1 beside it."""
+    made = report()
+    made["model"] = made["model"] | {"task": "question-answering"}
+    for each in made["rows"]:
+        if facts := each["accuracy"]:
+            drop = facts["delta"] - 0.001 if facts["delta"] else 0.0
+            ends = [drop - 0.004, drop + 0.004] if drop else [0.0, 0.0]
+            each["accuracy"] = facts | {"metric": "exact_match", "secondary": [measure("f1", 0.93 + drop, drop, ends)]}
+    return made
+
+
+def heard_report() -> dict[str, Any]:
+    """Of a model that hears: seconds of sound a second, and the real-time factor."""
+    made = report()
+    made["model"] = made["model"] | {"task": "automatic-speech-recognition"}
+    for each in made["rows"]:
+        if fast := each["speed"]:
+            shared = {"metric": "latency", "sequence": None, "unit": "s", "rate_unit": "s of sound/s", "rate": 83.1}
+            ratio = {"speedup": fast["speedup"], "ci95": fast["ci95"]}
+            each["speed"] = fast | {"points": [
+                {"name": f"natural, batch {batch}", "batch": batch, "value": 0.12 * batch} | shared | ratio
+                for batch in (1, 8)
+            ]}  # fmt: skip
+    return made
+
+
 def empty_report() -> dict[str, Any]:
     """Nothing finished but the baseline."""
     made = report(best=None, pareto=[], warnings=[])
@@ -381,6 +443,9 @@ DOCUMENTS = {
     "quick": quick_report,
     "label-free": label_free_report,
     "error": error_report,
+    "writing": writing_report,
+    "asked": asked_report,
+    "heard": heard_report,
     "empty": empty_report,
     "lonely": lonely_report,
     "searched": searched_report,

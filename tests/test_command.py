@@ -107,6 +107,10 @@ def test_a_run_is_shown_to_people(after: str) -> None:
     done = command("show", after)
     assert done.returncode == 0 and "onnx-int8-dynamic" in done.stdout and "Traceback" not in done.stderr
     assert after in command("runs").stdout
+    one = command("show", after, "onnx-int8-dynamic")
+    assert one.returncode == 0 and "natural, batch 1" in one.stdout and "macro F1" in one.stdout
+    other = command("show", after, "nothing-like-it")
+    assert other.returncode == 2 and "onnx-int8-dynamic" in other.stderr
     assert command("report", after, "--as", "md").stdout.startswith("#")
     assert command("report", after, "--as", "csv").stdout.count("\n") >= 4
     wrong = command("report", after, "--as", "docx")

@@ -107,7 +107,9 @@ def test_points_are_matched_by_name_and_a_point_of_its_own_has_no_ratio():
 def test_several_requests_in_flight_count_as_throughput_where_they_get_more_done():
     many = PointSamples("natural, 4 requests in flight", rounds(9.0), metric="concurrent")
     own = variant("a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), many])
-    assert row(compare(inputs(baseline(), own)), "a")["speed"]["throughput"] == pytest.approx(900, rel=0.02)
+    speed = row(compare(inputs(baseline(), own)), "a")["speed"]
+    assert speed["throughput"] == pytest.approx(900, rel=0.02) and speed["throughput_at"] == many.name
+    assert speed["throughput_ci95"][0] < speed["throughput"] < speed["throughput_ci95"][1]
     few = variant(
         "a", 2.0, points=[PointSamples("batch 1", rounds(2.0)), dataclasses.replace(many, rounds=rounds(0.5))]
     )
@@ -164,7 +166,11 @@ def test_accuracy_is_judged_on_the_same_examples():
     assert (accuracy["verdict"], accuracy["constraint"]) == ("no_detectable_drop", "met")
     assert 0.004 < accuracy["detectable_drop"] < 0.007
     assert accuracy["p_value"] == pytest.approx(0.453125)
-    assert accuracy["secondary"][0]["metric"] == "macro_f1"
+    second, apart = accuracy["secondary"]
+    assert second["metric"] == "macro_f1" and second["delta"] == pytest.approx(second["value"] - second["baseline"])
+    assert second["ci95"][0] < second["delta"] < second["ci95"][1]
+    assert (apart["metric"], apart["value"], apart["delta"]) == ("kl", accuracy["kl"], None)
+    assert apart["ci95"][0] < apart["value"] < apart["ci95"][1]
 
 
 def test_a_loss_is_a_drop_and_a_large_one_misses_the_bar():
@@ -225,6 +231,8 @@ def test_without_labels_agreement_stands_for_accuracy_and_a_drop_is_never_certai
         "agreement", 0.999, "no_detectable_drop", "met")  # fmt: skip
     assert (away["verdict"], away["constraint"]) == ("cannot_tell", "cannot_tell")
     assert away["kl"] > near["kl"] > 0 and away["cosine"] < near["cosine"] < 1
+    for said in away["secondary"]:
+        assert said["value"] == away[said["metric"]] and said["ci95"][0] < said["value"] < said["ci95"][1]
     assert any("no labels" in line for line in found.report["warnings"])
     assert found.best.name == "close"
     assert {flip["kind"] for flip in found.flips("far")} == {"changed"}

@@ -17,8 +17,8 @@ FLOORS = (
     "errors words card version",  # words and small drawings of them
     "measurement artifact machine reply forks turns",  # what passes between, and where jobs begin
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
-    # machine classes, finished work, processes, graphs, inputs, texts, a plan as plain values
-    "target store isolate graph inputs generation pieces",
+    # machine classes, finished work, processes, graphs, inputs, texts, a plan as plain values, further figures
+    "target store isolate graph inputs generation pieces figures",
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
     # all the work, checked; inside a worker; locked packages, installed anew; what there is; forms; data that is given

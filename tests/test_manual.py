@@ -26,11 +26,20 @@ def test_every_task_is_a_row_and_every_backend_a_column_and_every_gap_has_its_re
     assert all(f"`{name}`" in table for name in (*catalog.tasks(), *catalog.backends()))
     gaps = {catalog.gap(task, backend) for task in catalog.tasks().values() for backend in catalog.backends().values()}
     assert all(reason in table for reason in gaps)
-    assert table.count("runs") + table.count("| gap (") == len(catalog.tasks()) * len(catalog.backends())
+    rows = [*catalog.tasks(), *catalog.missing_tasks()]
+    assert table.count("runs") + table.count("| gap (") == len(rows) * len(catalog.backends())
+
+
+def test_a_task_that_nobody_does_yet_is_a_row_of_gaps_with_its_reason() -> None:
+    table = manual.matrix()
+    for task, reason in catalog.missing_tasks().items():
+        (line,) = (line for line in table.splitlines() if line.startswith(f"| `{task}` |"))
+        assert line.count("gap (") == len(catalog.backends()) and "runs" not in line and reason in table
 
 
 def test_equal_reasons_share_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "gap", lambda task, backend: "" if backend.name == "pytorch" else "Nobody wrote it.")
+    monkeypatch.setattr(catalog, "missing_tasks", dict)
     table = manual.matrix()
     assert "gap (1)" in table and "gap (2)" not in table and table.count("1. Nobody wrote it.") == 1
 

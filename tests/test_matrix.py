@@ -86,6 +86,8 @@ def writes_alike(session: Any, known: Known, said: Batch) -> None:
     for one, row in zip(alone, said["tokens"], strict=True):  # the longest text says how long the rows are
         assert one.tolist() == row[: len(one)].tolist(), "beside shorter texts, and by themselves"
         assert set(row[len(one) :].tolist()) <= {session.habits.padding}
+    for point in task.points(prepared, range(8), [1, 2], [8]):
+        assert task.time(session, point.batches[0])[point.metric] > 0, point.name
     again = task.collate(prepared, [0])
     begun = session.write(again, 6, ends=False).tokens[0]
     assert begun.tolist() == written_without_cache(session, again, 6), "from a cache, and from the whole text again"

@@ -22,6 +22,7 @@ from workbench.tasks.image_segmentation import overlaps, resized
 from workbench.tasks.sounds import read_sound
 from workbench.tasks.speech_recognition import frames
 from workbench.tasks.transcripts import errors, normalized, spelled, spelling_of
+from workbench.tasks.writing import WRITTEN
 
 IMAGE, ZERO_SHOT, SEGMENTS, AUDIO, SPEECH = (
     catalog.task(name)
@@ -264,6 +265,24 @@ def test_speed_is_said_in_seconds_of_sound(prepared: dict[str, Prepared]) -> Non
         assert one.units == pytest.approx(sum(seconds) / 24) and eight.units == pytest.approx(sum(seconds) / 3)
         assert {one.rate_unit, eight.rate_unit} == {"s of sound"}
         assert found.cards[0]["seconds"] == 0.2 and found.facts["rate"] == media.RATE
+
+
+def test_a_model_that_writes_what_it_hears_has_its_tokens_timed_apart(tmp_path: Path) -> None:
+    one = next(one for one in media.TINY if str(one) == "speech-whisper")
+    model = one.make(tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    found = SPEECH.prepare(SPEECH.check(one.rows(tmp_path), config), model)
+    points = SPEECH.points(found, list(range(24)), [1, 8], [])
+    assert [(one.metric, one.batch, one.rate_unit, one.call) for one in points] == [
+        ("latency", 1, "s of sound", "a whole transcript"), ("latency", 8, "s of sound", "a whole transcript"),
+        ("first_token", 1, "", ""), ("per_token", 1, "tokens", ""),
+        ("first_token", 8, "", ""), ("per_token", 8, "tokens", ""),
+    ]  # fmt: skip
+    backend = catalog.backend("pytorch")
+    session = backend.open(model, "cpu", 1, catalog.options_of(backend, {"auto_class": SPEECH.class_for(config)}, ""))
+    assert set(SPEECH.time(session, points[0].batches[0])) == {"latency"}
+    taken = SPEECH.time(session, points[-1].batches[0])
+    assert taken["latency"] >= taken["first_token"] + taken["per_token"] * (WRITTEN - 1) * 0.99 > 0
 
 
 def test_short_sounds_are_filled_up_and_the_mask_says_so(prepared: dict[str, Prepared]) -> None:

@@ -195,8 +195,9 @@ def test_markdown_keeps_markup_of_others_as_text() -> None:
     assert "<script" not in outside.replace("\\<script", "")
     report = documents.report()
     report["rows"][3]["name"] = "a|b\n# c"
-    rows = [line for line in Markdown().render(report, {}).splitlines() if line.startswith("| ")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
+    tables = [block for block in Markdown().render(report, {}).split("\n\n") if block.startswith("| ")]
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
 
 
 def test_a_picture_from_outside_is_not_shown() -> None:
@@ -387,6 +388,71 @@ def test_a_terminal_reads_no_markup_in_a_name() -> None:
     out = io.StringIO()
     terminal_table.show(Console(file=out, width=100), report)
     assert "[red]x[/red]" in out.getvalue()
+
+
+# ---- figures beside the headline ---------------------------------------------------------------------
+
+
+def spoken(renderer: Any, report: dict[str, Any]) -> str:
+    """The report as a person reads it: no markup, one kind of space."""
+    text = renderer.render(report, {})
+    text = Page(text).text if renderer.name == "html" else text.replace("\\", "")
+    return re.sub(r"\s+", " ", text)
+
+
+TEXTS = [renderer for renderer in RENDERERS if renderer.name in ("html", "md")]
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda one: one.name)
+def test_of_a_model_that_writes_first_and_later_tokens_are_told_by_length_and_batch(renderer: Any) -> None:
+    said = spoken(renderer(), documents.writing_report())
+    for part in ("Time to first token", "Time per output token", "1,024 tokens", "batch 8", "prefill tokens/s",
+                 "58.3 ms", "1,098", "15.6 ms", "64.3", "43.5", "Throughput", "2.41x (2.37–2.45)"):  # fmt: skip
+        assert part in said, part
+    assert "Speed: 16 tokens written, from prepared inputs" in said and "one model call" not in said
+    assert "KL to the baseline" in said and re.search(r"0\.0052 ?\(0\.0047–0\.0057\)", said) and "n = 200" in said
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda one: one.name)
+def test_a_second_metric_stands_with_its_change_and_interval(renderer: Any) -> None:
+    said = spoken(renderer(), documents.asked_report())
+    assert "Other measures of the answers" in said and "F1" in said
+    assert re.search(r"88\.4 % ?(· ▼ )?−4\.6 pp \(−5\.0 to −4\.2\)", said)
+    assert "Speed: one model call, from prepared inputs" in said
+
+
+@pytest.mark.parametrize("renderer", TEXTS, ids=lambda one: one.name)
+def test_speed_of_hearing_is_told_by_its_usual_name_too(renderer: Any) -> None:
+    said = spoken(renderer(), documents.heard_report())
+    assert "83.1" in said and "s of sound/s" in said and "RTF 0.0120" in said
+    assert "Real-time factor: seconds of computing for a second of sound" in said
+
+
+def test_a_measure_without_an_interval_is_not_shown() -> None:
+    report = documents.asked_report()
+    for each in report["rows"]:
+        if each["accuracy"]:
+            each["accuracy"]["secondary"][0]["ci95"] = None
+    assert "Other measures" not in Html().render(report, {}) + Markdown().render(report, {})
+
+
+def test_a_cell_of_the_grid_says_its_rate_or_its_time() -> None:
+    report = documents.report()
+    assert "milliseconds a call" in Html().render(report, {})
+    for each in report["rows"]:
+        for point in (each["speed"] or {"points": ()})["points"]:
+            point |= {"rate": 258.0, "rate_unit": "sentences/s"}
+    page = Html().render(report, {})
+    assert "2.41x<small>258</small>" in page and "Under it: sentences/s" in page
+
+
+def test_the_card_of_a_row_has_its_points_and_measures() -> None:
+    from workbench.comparison import drawn
+
+    found = next(row for row in documents.writing_report()["rows"] if row["name"] == "openvino-bf16")
+    text = re.sub(r"\s+", " ", drawn.row(found).text())
+    assert "first token after 64 tokens, batch 1 58.3 ms 1,098 prefill tokens/s 2.41x (2.37–2.45)" in text
+    assert "KL to the baseline 0.0052 (0.0047–0.0057)" in text and "throughput 170/s (166–173)" in text
 
 
 # ---- cards ------------------------------------------------------------------------------------------

@@ -171,6 +171,19 @@ def percentile(samples: Sequence[float], q: float) -> float | None:
     return float(np.quantile(np.asarray(samples, float), q)) if len(samples) >= floor else None
 
 
+def median_interval(
+    values: Sequence[float], *, confidence: float = 0.95, draws: int = DRAWS, seed: int = 7
+) -> Interval | None:
+    """The median of one value a round, over resampled rounds; None below MIN_ROUNDS of them."""
+    seen = np.asarray(values, float)
+    if len(seen) < MIN_ROUNDS:
+        return None
+    chosen = np.random.default_rng(seed).integers(len(seen), size=(draws, len(seen)))
+    tail, centre = _expanded_tail(len(seen), confidence), float(np.median(seen))
+    lo, hi = np.quantile(np.median(seen[chosen], axis=1), [tail, 1 - tail])
+    return Interval(centre, float(min(lo, centre)), float(max(hi, centre)))
+
+
 def _round_medians(visits: Sequence[Rounds], variant: Rounds) -> Floats:
     """[rounds, visits]: per round and visit the median log ratio of the calls that both made."""
     rows = [
@@ -353,11 +366,10 @@ def agreement_interval(same: int, n: int, *, confidence: float = 0.95) -> Interv
     return Interval(share, max(0.0, min(centre - width, share)), min(1.0, max(centre + width, share)))
 
 
-def kl_divergence(base: NDArray[Any], variant: NDArray[Any]) -> float:
-    """Mean KL(baseline || variant) in nats over scores [n, classes]: logits, or probabilities as they are."""
+def kl_divergence(base: NDArray[Any], variant: NDArray[Any]) -> Floats:
+    """Per example KL(baseline || variant) in nats, from scores [n, classes]: logits, or probabilities as they are."""
     before, after = _log_probabilities(base), _log_probabilities(variant)
-    divergences = (np.exp(before) * (before - after)).sum(axis=1)
-    return float(np.mean(divergences))
+    return np.asarray((np.exp(before) * (before - after)).sum(axis=1), dtype=np.float64)
 
 
 def cosine(base: NDArray[Any], variant: NDArray[Any]) -> Floats:

@@ -23,10 +23,13 @@ BEFORE = "## What makes the numbers true"  # the heading that the table is put i
 
 
 def matrix() -> str:
-    """A row a task, a column a backend; a gap is a number, and its reason stands below."""
+    """A row a task, those that nobody does yet last, a column a backend; a gap is a number, and its reason stands
+    below."""
     names = list(catalog.backends())
     reasons: list[str] = []
     rows = [_cells([f"`{task}`", *(_cell(task, name, reasons) for name in names)]) for task in catalog.tasks()]
+    rows += [_cells([f"`{task}`", *(_numbered(reason, reasons) for _ in names)])
+             for task, reason in catalog.missing_tasks().items()]  # fmt: skip
     head = [_cells(["task", *(f"`{name}`" for name in names)]), _cells(["---", *(":-:" for _ in names)])]
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     below = (
@@ -38,10 +41,12 @@ def matrix() -> str:
 
 
 def _cell(task: str, backend: str, reasons: list[str]) -> str:
-    """`runs`, or the number of the reason why not; equal reasons share a number."""
     reason = catalog.gap(catalog.task(task), catalog.backend(backend))
-    if not reason:
-        return "runs"
+    return _numbered(reason, reasons) if reason else "runs"
+
+
+def _numbered(reason: str, reasons: list[str]) -> str:
+    """The number of the reason; equal ones share it."""
     if reason not in reasons:
         reasons.append(reason)
     return f"gap ({reasons.index(reason) + 1})"

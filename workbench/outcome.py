@@ -154,6 +154,7 @@ def points_of(ready: dict[str, Any], rounds: list[Any]) -> list[PointSamples]:
             said["sequence"],
             said["units"],
             said["rate_unit"],
+            said.get("call", ""),
         )
         for said, taken in zip(ready["points"], rounds, strict=True)
     ]

@@ -85,7 +85,8 @@ class Point:
     `metric` is one of those that `Task.time` gives; `batch` examples a call; `sequence` tokens each, or None for
     natural lengths. `units`: what one sample of the metric gets done (examples, tokens, seconds of sound; `rate_unit`
     names them), for a rate beside the seconds; 0: no rate. `in_flight`: requests under way at once; a sample is then
-    seconds a request over a whole turn.
+    seconds a request over a whole turn. `call`: what one timed call is, where it is more than a call of the model
+    ("16 tokens written").
     """
 
     name: str
@@ -97,6 +98,7 @@ class Point:
     units: float = 0
     rate_unit: str = ""
     in_flight: int = 1
+    call: str = ""
 
 
 @dataclass(frozen=True)

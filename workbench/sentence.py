@@ -105,6 +105,12 @@ def resolution(report: Report) -> float | None:
     return (ends[1] - ends[0]) / 2 if words.is_interval(ends) else None
 
 
+def call(report: Report) -> str:
+    """What one timed call of the headline is, where it is more than a call of the model: `16 tokens written`, or ""."""
+    points = next((speed(row).get("points") for row in finished(report) if speed(row).get("points")), None)
+    return str(points[0].get("call") or "") if points else ""
+
+
 def unlabelled(report: Report) -> bool:
     """No labels: variants were compared with the baseline's answers."""
     return any(accuracy(row).get("metric") in ("agreement", "cosine") for row in finished(report))

@@ -43,6 +43,9 @@ TERMS = {
     "size": "All files of the variant, in 10⁶ bytes.",
     "memory": "The most that the variant's process held: interpreter, runtime, model and one call, in 10⁶ bytes.",
     "load": "From files on disk to a model that can be called, in seconds.",
+    "throughput": "Examples a second at the largest batch, or with several requests in flight where that is more.",
+    "RTF": "Real-time factor: seconds of computing for a second of sound.",
+    "KL": "How far the probabilities are from the baseline's, in nats: 0 where both expect the same.",
     "of limit": "How near the variant comes to what this machine can compute or read at most, as it was measured.",
     "A/A": "The baseline measured against itself: no smaller difference can be told from noise.",
     "flip": "An example that the variant answers otherwise than the baseline.",
@@ -128,7 +131,22 @@ CHANGES = {
 
 METRICS = {"f1": "F1", "macro_f1": "macro F1", "wer": "WER", "cer": "CER", "mse": "MSE", "mae": "MAE", "rmse": "RMSE",
            "top_5": "top-5 accuracy", "mean_iou": "mean IoU", "spearman": "Spearman", "rouge_l": "ROUGE-L",
-           "chrf": "chrF"}  # fmt: skip
+           "chrf": "chrF", "entity_f1": "entity F1", "micro_f1": "micro F1", "top_1": "top-1 accuracy",
+           "kl": "KL to the baseline", "cosine": "cosine"}  # fmt: skip
+
+# What was timed -> (its name, one sentence about it).
+TIMED = {
+    "latency": ("One call at fixed lengths", ""),
+    "first_token": (
+        "Time to first token",
+        "Prefill: tokens of the prompts, read a second until the first token is there.",
+    ),
+    "per_token": (
+        "Time per output token",
+        "Of each token after the first. A batch writes all its texts at once, and its tokens count together.",
+    ),
+}
+RECIPROCALS = {"s of sound/s": "RTF"}  # a rate -> what its reciprocal is called
 
 
 def word(token: str | None) -> Word:

@@ -376,7 +376,7 @@ def _one_of_each_shape(batches: Sequence[Any]) -> list[Any]:
 def _described(point: Any) -> dict[str, Any]:
     return {"name": point.name, "metric": point.metric, "unit": point.unit, "batch": point.batch,
             "sequence": point.sequence, "batches": len(point.batches), "units": point.units,
-            "rate_unit": point.rate_unit}  # fmt: skip
+            "rate_unit": point.rate_unit, "call": point.call}  # fmt: skip
 
 
 def _hash(answers: Answers) -> str:

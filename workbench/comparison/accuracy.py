@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench import evidence
 from workbench.comparison.flips import has_scores
@@ -10,8 +10,14 @@ from workbench.comparison.seen import Goal, Predictions
 from workbench.evidence import Interval
 from workbench.measurement import Metric
 
+if TYPE_CHECKING:
+    import numpy as np
+
 AGREEMENT = Metric("agreement", binary=True)  # what stands for accuracy where there are no labels
 COSINE = Metric("cosine", unit="")  # the same where answers are vectors
+KL = Metric("kl", unit="nats", better="lower")  # how far what a model expects is from what the baseline expects
+
+NO_CHANGE = Interval(0.0, 0.0, 0.0)
 
 Accuracy = dict[str, Any]
 
@@ -31,6 +37,7 @@ def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Acc
     if goal.confidence != 0.95:
         asked = evidence.difference_interval(metric, before, after, confidence=goal.confidence, seed=seed)
     bar = goal.max_drop * abs(metric.value(before)) if goal.kind == "relative" else goal.max_drop
+    kl = _divergence(base, mine, seed)
     return {
         **_head(metric, metric.value(after), metric.value(before), len(base.ids)),
         "delta": change.estimate,
@@ -39,8 +46,8 @@ def labelled(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Acc
         **_paired(base, mine, change),
         "verdict": evidence.accuracy_verdict(change, metric.better, bar),
         "constraint": evidence.constraint_verdict(asked, metric.better, bar),
-        "kl": _kl(base, mine),
-        "secondary": _secondary(base, mine),
+        "kl": kl["value"] if kl else None,
+        "secondary": [*_secondary(base, mine, seed), *([kl] if kl else [])],
     }
 
 
@@ -53,6 +60,7 @@ def without_labels(base: Predictions, mine: Predictions, goal: Goal, seed: int) 
     same = round(evidence.agreement(base.predicted, mine.predicted) * n)
     share = evidence.agreement_interval(same, n, confidence=goal.confidence)
     shown = evidence.agreement_interval(same, n)
+    kl, cosine = _divergence(base, mine, seed), _cosine(base, mine, seed)
     return {
         **_head(AGREEMENT, share.estimate, 1.0, n),
         "delta": share.estimate - 1,
@@ -62,8 +70,9 @@ def without_labels(base: Predictions, mine: Predictions, goal: Goal, seed: int) 
         "verdict": "no_detectable_drop" if shown.lo >= 1 - goal.max_drop else "cannot_tell",
         "detectable_drop": 1 - shown.lo,
         "constraint": "met" if share.lo >= 1 - goal.max_drop else "cannot_tell",
-        "kl": _kl(base, mine),
-        "cosine": float(evidence.cosine(base.scores, mine.scores).mean()) if has_scores(base) else None,
+        "kl": kl["value"] if kl else None,
+        "cosine": cosine["value"] if cosine else None,
+        "secondary": [one for one in (kl, cosine) if one],
     }
 
 
@@ -84,6 +93,7 @@ def nearness(base: Predictions, mine: Predictions, goal: Goal, seed: int) -> Acc
         "detectable_drop": change.half_width,
         "constraint": evidence.constraint_verdict(asked, COSINE.better, goal.max_drop),
         "kl": None,
+        "secondary": [],
     }
 
 
@@ -95,7 +105,7 @@ def baseline(base: Predictions) -> Accuracy:
         **_head(metric, value, value, len(base.ids)), "delta": 0.0, "ci95": [0.0, 0.0],
         "agreement": None if base.vectors else 1.0,
         "flips": flips, "verdict": "baseline", "detectable_drop": None, "constraint": "met",
-        "secondary": _secondary(base, base),
+        "secondary": _secondary(base, base, seed=0),
     }  # fmt: skip
 
 
@@ -128,14 +138,32 @@ def _paired(base: Predictions, mine: Predictions, change: Interval) -> dict[str,
     }
 
 
-def _kl(base: Predictions, mine: Predictions) -> float | None:
-    fits = has_scores(base) and base.scores.shape == mine.scores.shape and not base.vectors
-    return evidence.kl_divergence(base.scores, mine.scores) if fits else None
-
-
-def _secondary(base: Predictions, mine: Predictions) -> list[dict[str, Any]]:
+def _secondary(base: Predictions, mine: Predictions, seed: int) -> list[dict[str, Any]]:
+    """The metrics after the first, each with its paired change; a baseline's own change is none."""
     lines = []
     for metric in base.metrics[1:]:
-        before, after = (metric.value(each.statistics[metric.name]) for each in (base, mine))
-        lines.append(_head(metric, after, before, len(base.ids)) | {"delta": after - before})
+        before, after = base.statistics[metric.name], mine.statistics[metric.name]
+        change = NO_CHANGE if mine is base else evidence.difference_interval(metric, before, after, seed=seed)
+        head = _head(metric, metric.value(after), metric.value(before), len(base.ids))
+        lines.append(head | {"delta": change.estimate, "ci95": [change.lo, change.hi]})
     return lines
+
+
+def _divergence(base: Predictions, mine: Predictions, seed: int) -> dict[str, Any] | None:
+    """KL(baseline || variant), where scores are probabilities of the same classes."""
+    fits = has_scores(base) and base.scores.shape == mine.scores.shape and not base.vectors
+    return _between(KL, evidence.kl_divergence(base.scores, mine.scores), 0.0, seed) if fits else None
+
+
+def _cosine(base: Predictions, mine: Predictions, seed: int) -> dict[str, Any] | None:
+    fits = has_scores(base) and base.scores.shape == mine.scores.shape
+    return _between(COSINE, evidence.cosine(base.scores, mine.scores), 1.0, seed) if fits else None
+
+
+def _between(metric: Metric, values: np.ndarray, same: float, seed: int) -> dict[str, Any]:
+    """A mean over examples of how near two models are: neither has it alone, so there is no change, and `ci95` is
+    that of the value. `same`: the value of equal answers."""
+    apart = values.reshape(-1, 1)
+    found = evidence.difference_interval(metric, apart * 0 + same, apart, seed=seed)
+    head = _head(metric, same + found.estimate, None, len(values))
+    return head | {"delta": None, "ci95": [same + found.lo, same + found.hi]}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workbench import sentence, words
+from workbench import figures, sentence, words
 from workbench.card import Card
 
+POINT = ("point of speed", "median", "rate", "speed-up (95 %)")
 HEADER = ("recipe", "speed-up (95 %)", "", "change (95 %)", "")
 
 
@@ -32,11 +33,26 @@ def row(data: Mapping[str, Any]) -> Card:
     facts = {
         "speed-up": f"{faster}, {verdict}",
         "accuracy": f"{change}, {kept}",
+        **_measures(data),
         "p50": f"{words.milliseconds(speed['p50_ms'])}{words.NBSP}ms",
         "size": f"{words.megabytes(data['size_mb'])}{words.NBSP}MB",
         "memory": f"{words.megabytes(data['peak_rss_mb'])}{words.NBSP}MB",
     }
-    return Card(name, facts=facts, notes=list(data.get("why") or ()))
+    if rate := figures.throughput(dict(data)):
+        facts["throughput"] = str(rate)
+    points = [(one["name"], *_point(one, speed["verdict"] == "baseline")) for one in speed["points"]]
+    return Card(name, facts=facts, header=POINT if points else (), rows=points, notes=list(data.get("why") or ()))
+
+
+def _measures(data: Mapping[str, Any]) -> dict[str, str]:
+    """The other measures of the answers, by their names."""
+    given = (data.get("accuracy") or {}).get("secondary") or ()
+    return {words.metric_name(one["metric"]): str(found) for one in given if (found := figures.metric(one))}
+
+
+def _point(said: Mapping[str, Any], base: bool) -> tuple[str, str, str]:
+    found = figures.point(said, base)
+    return found.value, found.rated() or words.NONE, found.more
 
 
 def line(data: Mapping[str, Any]) -> str:

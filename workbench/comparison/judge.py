@@ -78,7 +78,7 @@ class Judge:
             "p50_ms": _scaled(p50, 1e3),
             "p90_ms": _scaled(evidence.percentile(calls, 0.9), 1e3),
             "p99_ms": _scaled(evidence.percentile(calls, 0.99), 1e3),
-            "throughput": throughput(variant.points),
+            **_throughput(variant.points),
             "limit_share": self._limits(variant, p50)[0],
             "points": [
                 _point(samples) | self._speedup(variant, ratio)
@@ -181,6 +181,7 @@ def _gain_warning(name: str, found: Mapping[str, Any]) -> str:
 def _point(samples: PointSamples) -> dict[str, Any]:
     value = evidence.percentile(_calls([samples]), 0.5)
     rate = {"rate": samples.units / value, "rate_unit": f"{samples.rate_unit}/s"} if samples.units and value else {}
+    call = {"call": samples.call} if samples.call else {}
     return {
         "name": samples.name,
         "metric": samples.metric,
@@ -189,6 +190,7 @@ def _point(samples: PointSamples) -> dict[str, Any]:
         "sequence": samples.sequence,
         "value": _scaled(value, 1e3 if samples.unit == "ms" else 1),
         **rate,
+        **call,
     }
 
 
@@ -200,12 +202,24 @@ def _calls(points: Sequence[PointSamples]) -> list[float]:
 def throughput(points: Sequence[PointSamples]) -> float | None:
     """Examples a second, the median over rounds: at the largest batch, or with several requests in flight where that
     gets more done."""
+    found: float | None = _throughput(points)["throughput"]
+    return found
+
+
+def _throughput(points: Sequence[PointSamples]) -> dict[str, Any]:
+    """The same with its interval, and the name of the point that it was seen at."""
     measured = [point for point in points if point.metric == "latency" and any(len(turn) for turn in point.rounds)]
-    if not measured:
-        return None
-    chosen = [max(measured, key=lambda point: point.batch), *(one for one in points if one.metric == "concurrent")]
-    rates = [evidence.percentile(_rates(point), 0.5) for point in chosen]
-    return max((rate for rate in rates if rate), default=None)
+    chosen = (
+        [max(measured, key=lambda point: point.batch), *(one for one in points if one.metric == "concurrent")]
+        if measured
+        else []
+    )
+    rates = [(rate, point) for point in chosen if (rate := evidence.percentile(_rates(point), 0.5))]
+    if not rates:
+        return {"throughput": None, "throughput_ci95": None, "throughput_at": None}
+    rate, point = max(rates, key=lambda one: one[0])
+    ends = _ends(evidence.median_interval(_rates(point)))
+    return {"throughput": rate, "throughput_ci95": ends, "throughput_at": point.name}
 
 
 def _rates(point: PointSamples) -> list[float]:

@@ -47,7 +47,8 @@ class Predictions:
 @dataclass(frozen=True)
 class PointSamples:
     """Seconds by round and call at one condition; a call takes `batch` examples, `sequence` tokens each or natural.
-    One sample gets `units` done, which `rate_unit` names ("tokens"); 0 where no rate is said."""
+    One sample gets `units` done, which `rate_unit` names ("tokens"); 0 where no rate is said. `call`: what one timed
+    call is, where it is more than a call of the model."""
 
     name: str
     rounds: Rounds
@@ -57,6 +58,7 @@ class PointSamples:
     sequence: int | None = None
     units: float = 0
     rate_unit: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True)

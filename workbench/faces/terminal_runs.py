@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,8 +43,13 @@ def runs(json_: Json = False) -> None:
         print("No runs yet. `workbench try` makes the first one.")
 
 
-def show(run: Run, json_: Json = False) -> None:
-    """The comparison that a run gave, or the levels of a verification as far as they are known."""
+def show(
+    run: Run,
+    recipe: Annotated[str | None, typer.Argument(help="One of its rows, with every point of speed.")] = None,
+    json_: Json = False,
+) -> None:
+    """The comparison that a run gave, or one recipe of it in detail, or the levels of a verification as far as they are
+    known."""
     from workbench import bench
     from workbench.store import Store
 
@@ -54,7 +59,23 @@ def show(run: Run, json_: Json = False) -> None:
         terminal_levels.show(bench.verification_of(run), json_)
         return
     report, details = bench.report(run)
-    print_json(report) if json_ else show_report(report, details, None)
+    if recipe is not None:
+        _show_row(report, recipe, json_)
+    else:
+        print_json(report) if json_ else show_report(report, details, None)
+
+
+def _show_row(report: dict[str, Any], recipe: str, json_: bool) -> None:
+    """Raises RequestError naming the rows there are."""
+    from workbench import sentence
+    from workbench.comparison import drawn
+    from workbench.errors import RequestError
+
+    found = sentence.named(report, recipe)
+    if found is None:
+        known = ", ".join(row["name"] for row in report["rows"])
+        raise RequestError(f"There is no row called `{recipe}`.", "", f"Known: {known}.")
+    print_json(found) if json_ else print(drawn.row(found).text())
 
 
 def follow(run: Run, json_: Json = False) -> None:

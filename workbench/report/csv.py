@@ -10,7 +10,8 @@ from workbench import sentence, words
 from workbench.plugin import Renderer
 from workbench.sentence import Row
 
-SPEED = ("speedup", "ci95_low", "ci95_high", "verdict", "p50_ms", "p90_ms", "p99_ms", "throughput", "limit_share")
+SPEED = ("speedup", "ci95_low", "ci95_high", "verdict", "p50_ms", "p90_ms", "p99_ms", "throughput",
+         "throughput_ci95_low", "throughput_ci95_high", "limit_share")  # fmt: skip
 ACCURACY = (
     "metric", "better", "unit", "value", "baseline", "n", "delta", "ci95_low", "ci95_high", "agreement",
     "to_wrong", "to_right", "verdict", "detectable_drop", "constraint",
@@ -51,7 +52,9 @@ def flat(report: dict[str, Any], row: Row) -> dict[str, Any]:
 
 def _spread(facts: dict[str, Any]) -> dict[str, Any]:
     low, high = facts["ci95"] if words.is_interval(facts.get("ci95")) else (None, None)
-    return facts | {"ci95_low": low, "ci95_high": high} | (facts.get("flips") or {})
+    ends = facts["throughput_ci95"] if words.is_interval(facts.get("throughput_ci95")) else (None, None)
+    between = {"throughput_ci95_low": ends[0], "throughput_ci95_high": ends[1]}
+    return facts | {"ci95_low": low, "ci95_high": high} | between | (facts.get("flips") or {})
 
 
 def _safe(value: Any) -> Any:

@@ -45,7 +45,8 @@ class Machine(Open):
 
 class Point(Open):
     """Speed under one condition; `sequence` is null for inputs at their natural lengths. Beside `value` may stand
-    `rate` with its `rate_unit` ("tokens/s")."""
+    `rate` with its `rate_unit` ("tokens/s"), and `call`: what one timed call is, where it is more than one of the
+    model ("16 tokens written")."""
 
     name: str
     metric: str
@@ -67,6 +68,8 @@ class Speed(Open):
     p90_ms: float | None = Field(description="Null below 64 calls.")
     p99_ms: float | None = Field(description="Null below 662 calls.")
     throughput: float | None = Field(description="Examples a second.")
+    throughput_ci95: Interval | None = Field(default=None, description="Over rounds.")
+    throughput_at: str | None = Field(default=None, description="The name of the point that it was seen at.")
     limit_share: float | None = Field(description="Share of the machine's measured peak that was reached.")
     points: list[Point]
     rounds: list[list[float]] = Field(description="Raw samples: milliseconds of every call, by round.")
@@ -75,6 +78,20 @@ class Speed(Open):
 class Flips(Open):
     to_wrong: int | None
     to_right: int | None
+
+
+class Measure(Open):
+    """One more measure of the answers; `ci95` is that of the paired `delta`. What lies between two models (KL, cosine)
+    has null for `baseline` and `delta`, and `ci95` is that of `value`."""
+
+    metric: str
+    better: Literal["higher", "lower"]
+    unit: str
+    value: float | None
+    baseline: float | None
+    n: Count
+    delta: float | None
+    ci95: Interval | None = None
 
 
 class Accuracy(Open):
@@ -94,6 +111,8 @@ class Accuracy(Open):
     verdict: Literal["no_detectable_drop", "drop", "cannot_tell", "baseline"]
     detectable_drop: float | None = Field(description="The smallest drop that this n can see.")
     constraint: Literal["met", "missed", "cannot_tell"] | None
+    kl: float | None = Field(default=None, description="Mean KL(baseline || variant) in nats.")
+    secondary: list[Measure] | None = None
 
 
 class Quantized(Open):

@@ -12,12 +12,13 @@ from workbench.report.markup import MARK, e, heading, section
 from workbench.report.parts.board import board
 from workbench.report.parts.facts import facts
 from workbench.report.parts.flips import flips
-from workbench.report.parts.grid import grid, others
+from workbench.report.parts.grid import grid
 from workbench.report.parts.latency import latency
 from workbench.report.parts.machine import machine
 from workbench.report.parts.memory import memory
 from workbench.report.parts.methods import methods
 from workbench.report.parts.pareto import pareto
+from workbench.report.parts.points import metrics, points
 from workbench.report.parts.profile import profile
 from workbench.report.parts.recipes import recipes
 from workbench.report.parts.search import search
@@ -59,9 +60,10 @@ def body(report: dict[str, Any], details: dict[str, Any]) -> str:
         section(table, "variants"),
         section(search(report, details), "search"),
         section(_two(pareto(report, details), why(report, details)), "tradeoff"),
+        section(metrics(report, details), "metrics"),
         section(_two(latency(report, details), grid(report, details)), "latency"),
+        section(points(report, details), "points"),
         section(_two(memory(report, details), profile(report, details)), "memory"),
-        section(others(report, details), "points"),
         section(flips(report, details), "flips"),
         section(recipes(report, details), "recipes"),
         section(machine(report, details), "machine"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from workbench import sentence, words
+from workbench import figures, sentence, words
 from workbench.plugin import Renderer
 from workbench.report.parts.facts import sampled
 from workbench.report.parts.machine import machine_facts
@@ -44,6 +44,7 @@ class Markdown(Renderer):
             "\n".join(f"> {text(warning)}" for warning in report.get("warnings") or ()),
             table(report),
             _out(report),
+            *_figures(report),
             _why(report),
             *_search(report.get("search")),
             "## Conditions",
@@ -117,6 +118,19 @@ def accuracy_words(facts: dict[str, Any]) -> str:
     bar = CONSTRAINTS.get(facts.get("constraint") or "")
     said = str(words.word(facts.get("verdict")))
     return said if bar is None or facts.get("verdict") == "baseline" else f"{said}, {bar.text}"
+
+
+def _figures(report: Report) -> Iterator[str]:
+    """Other measures of the answers and points of speed, a table each; a cell ends with its interval."""
+    tables = (figures.metrics(report), figures.natural(report), *figures.fixed(report))
+    for one in tables:
+        if one:
+            header = ["Recipe", *(text(", ".join(filter(None, (each.title, each.below)))) for each in one.columns)]
+            rows = [[code(name), *(text(each.figures.get(name, words.NONE)) for each in one.columns)]
+                    for name in one.rows]  # fmt: skip
+            yield f"## {text(one.title)}"
+            yield _table(header, rows)
+            yield text(one.meaning)
 
 
 def _out(report: Report) -> str:

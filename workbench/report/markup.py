@@ -34,6 +34,7 @@ MARK = (
     '<svg viewBox="0 0 26 14" fill="none" stroke="currentColor" stroke-width="2" aria-hidden="true">'
     '<path d="M1 2v10M25 2v10M1 7h24"/><circle cx="16" cy="7" r="3.6" fill="currentColor" stroke="none"/></svg>'
 )
+ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
 IMAGE = re.compile(r"data:image/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
 
@@ -96,6 +97,17 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]], css: str = "plai
         f'<table class="{css}">{title}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def with_roles(table: str) -> str:
+    """On a phone the rows are laid out as cards, and browsers then forget that this is a table: say it.
+    All texts in `table` are escaped, so these tags can only be our own."""
+    table = re.sub(
+        r'<th scope="(col|row)',
+        lambda found: f'<th role="{"columnheader" if found[1] == "col" else "rowheader"}" scope="{found[1]}',
+        table,
+    )
+    return re.sub(r"<(table|thead|tbody|tr|td)(?=[ >])", lambda found: f'<{found[1]} role="{ROLES[found[1]]}"', table)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

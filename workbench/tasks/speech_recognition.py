@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RequestError
 from workbench.generation import beginning
-from workbench.plugin import Answers, Batch, Prepared, Session, Writes
+from workbench.plugin import Answers, Batch, Point, Prepared, Session, Writes
 from workbench.tasks.one_call import enough, labelled
 from workbench.tasks.sounds import COLUMNS, MOST, NEEDS, Heard, Sounds, check_sounds, seconds_of
 from workbench.tasks.transcripts import CER, NORMALIZER, WER, errors, normalized, spelled, spelling_of
-from workbench.tasks.writing import Spelling, writer
+from workbench.tasks.writing import Spelling, parts, writer
+from workbench.tasks.writing import seconds_of as seconds_written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +27,8 @@ BY_CLASS = {
     "ForSpeechSeq2Seq": "AutoModelForSpeechSeq2Seq",
 }
 LONGEST = 128  # tokens of an answer that are compared, where the model writes it
+APART = "apart"  # marks a batch of which so many tokens are written as of any text, and the first is timed apart
+FEW = 4  # such batches
 PIECE = 30.0  # seconds of sound that a model which writes hears at once
 
 
@@ -114,6 +118,24 @@ class SpeechRecognition(Heard):
         if "decoder_input_ids" not in batch:
             return session.infer(batch)
         return {"tokens": writer(session).write(batch, LONGEST).tokens}
+
+    def time(self, session: Session, batch: Batch) -> dict[str, float]:
+        return seconds_written(writer(session), batch) if APART in batch else super().time(session, batch)
+
+    def points(
+        self, prepared: Prepared, order: Sequence[int], batches: Sequence[int], sequences: Sequence[int]
+    ) -> list[Point]:
+        """Whole transcripts; where the model writes them, the first token of each and those after it, apart."""
+        import numpy as np
+
+        heard = super().points(prepared, order, batches, sequences)
+        if "decoder_input_ids" not in prepared.tensors:
+            return heard
+        few = [replace(one, batches=[{**batch, APART: np.ones(1)} for batch in one.batches[:FEW]]) for one in heard]
+        return [
+            *(replace(one, call="a whole transcript") for one in heard),
+            *(each for one in few for each in parts(one)),
+        ]
 
     def read(self, outputs: Batch, batch: Batch, facts: dict[str, Any]) -> Answers:
         """`logits` [n, frames, tokens] -> texts, frames of the silence that fills up a batch left out; or `tokens`

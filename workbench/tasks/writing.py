@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,14 @@ def seconds_of(session: Writes, batch: Batch) -> dict[str, float]:
     whole = time.perf_counter() - start
     return {"latency": whole, "first_token": written.first,
             "per_token": (written.seconds - written.first) / (WRITTEN - 1)}  # fmt: skip
+
+
+def parts(natural: Point) -> list[Point]:
+    """Of a point at natural lengths the first token and those after it, apart."""
+    where = f"natural, batch {natural.batch}"
+    first = replace(natural, name=f"first token, {where}", metric="first_token", units=0, rate_unit="", call="")
+    each = replace(first, name=f"each token, {where}", metric="per_token", units=natural.batch, rate_unit="tokens")
+    return [first, each]
 
 
 def writer(session: Session) -> Writes:
@@ -72,11 +81,11 @@ def _tokenizer(file: bytes) -> Any:
 def writing_points(natural: Sequence[Batch], exact: Mapping[tuple[int, int], Sequence[Batch]]) -> list[Point]:
     """`natural`: prompts of natural length, one a batch; `exact`: (length, batch) -> prompts of that length. Rates: of
     the first token those of the prompt that are read a second, else those that are written."""
-    said = f"natural, batch 1, {WRITTEN} tokens written"
-    points = [Point(said, "latency", "s", 1, None, natural, WRITTEN, "tokens")]
+    said = f"{WRITTEN} tokens written"
+    points = [Point(f"natural, batch 1, {said}", "latency", "s", 1, None, natural, WRITTEN, "tokens", call=said)]
     for (length, size), prompts in exact.items():
         name = f"{length} tokens, batch {size}"
         points.append(Point(f"first token after {name}", "first_token", "s", size, length, prompts,
-                            length * size, "tokens"))  # fmt: skip
+                            length * size, "prefill tokens"))  # fmt: skip
         points.append(Point(f"each token after {name}", "per_token", "s", size, length, prompts, size, "tokens"))
     return points

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from workbench import sentence, words
-from workbench.report.markup import e, say, term
+from workbench.report.markup import e, say, term, with_roles
 from workbench.report.scale import Scale, change_scale, log_ticks, spaced, speed_scale, ticks
 from workbench.sentence import Report, Row
 from workbench.words import CONSTRAINTS, NBSP
 
 WIDTH, INSET = 150.0, 8.0  # of a whisker cell's drawing, and its distance from the cell's left edge, in px
-ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
 TONES = {"better": "var(--better)", "worse": "var(--worse)"}
 
 
@@ -45,18 +43,7 @@ def board(report: Report, details: dict[str, Any]) -> str:
         f'class="hidden">{e(caption)}</caption>{_head(report, axes)}'
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="All variants">{_with_roles(table)}</div>'
-
-
-def _with_roles(table: str) -> str:
-    """On a phone the rows are laid out as cards, and browsers then forget that this is a table: say it.
-    All texts in `table` are escaped, so these tags can only be our own."""
-    table = re.sub(
-        r'<th scope="(col|row)',
-        lambda found: f'<th role="{"columnheader" if found[1] == "col" else "rowheader"}" scope="{found[1]}',
-        table,
-    )
-    return re.sub(r"<(table|thead|tbody|tr|td)(?=[ >])", lambda found: f'<{found[1]} role="{ROLES[found[1]]}"', table)
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="All variants">{with_roles(table)}</div>'
 
 
 def _lines(axes: Axes) -> str:
@@ -83,8 +70,8 @@ def _head(report: Report, axes: Axes) -> str:
     ends = "".join(f'<th class="q" scope="col">{top}<br><span class="faint">{low}</span></th>' for top, low in pairs)
     interval = term("95 % interval", "95 % interval")
     return (
-        f'<thead><tr><th scope="col">Recipe</th><th scope="colgroup" colspan="3">{term("Speed-up", "speed-up")}, one '
-        f"call, batch 1 ({interval})</th>"
+        f'<thead><tr><th scope="col">Recipe</th><th scope="colgroup" colspan="3">{term("Speed-up", "speed-up")}, '
+        f"{e(sentence.call(report) or 'one call')}, batch 1 ({interval})</th>"
         f'<th scope="colgroup" colspan="3">{e(name[0].upper() + name[1:])}{unit} ({interval})'
         f"{e(side)}</th>{ends}</tr>" + _axis_row(axes, bool(sentence.finished(report))) + "</thead>"
     )

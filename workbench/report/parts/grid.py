@@ -1,12 +1,12 @@
-"""Speed-up at fixed batch x sequence points, as cells that print their value; and the other points of speed."""
+"""Speed-up at fixed batch x sequence points, as cells that print their value, with the rate or the time under it."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from workbench import sentence, words
-from workbench.report.markup import e, heading, table
+from workbench import figures, sentence, words
+from workbench.report.markup import e, heading
 from workbench.sentence import Report, Row
 
 Point = dict[str, Any]
@@ -34,9 +34,10 @@ def grid(report: Report, details: dict[str, Any]) -> str:
         if rest
         else ""
     )
+    units = {str(point["rate_unit"]) for row in rows for point in fixed(row) if point.get("rate_unit")}
     note = (
-        "Speed-up over the baseline at the same point; columns are tokens an example. Hatched: "
-        "no clear difference. Dash: not measured."
+        "Speed-up over the baseline at the same point; columns are tokens an example. Under it: "
+        f"{' or '.join(sorted(units)) or 'milliseconds a call'}. Hatched: no clear difference. Dash: not measured."
     )
     return (
         f'{heading("Batch and sequence length")}<div class="grids">{shown}</div>{more}<p '
@@ -79,51 +80,21 @@ def _cell(point: Point | None, width: float) -> str:
     ratio = point.get("speedup") if point else None
     if point is None or not words.usable(ratio) or ratio is None or ratio <= 0:
         return f'<td class="faint">{words.NONE}</td>'
+    said, whole = f"{words.speedup(ratio)}<small>{e(_under(point))}</small>", e(figures.point(point))
     if not clear(point, width):
-        return f'<td class="n"><span>{words.speedup(ratio)}<span class="hidden"> no clear difference</span></span></td>'
+        unclear = '<span class="hidden"> no clear difference</span>'
+        return f'<td class="n" title="{whole}"><span>{said}{unclear}</span></td>'
     strength = min(abs(math.log(ratio)) / math.log(FULL), 1.0)
-    return f'<td class="{"g" if ratio > 1 else "b"}" style="--p:{8 + 44 * strength:.0f}%">{words.speedup(ratio)}</td>'
+    css, part = "g" if ratio > 1 else "b", 8 + 44 * strength
+    return f'<td class="{css}" style="--p:{part:.0f}%" title="{whole}">{said}</td>'
+
+
+def _under(point: Point) -> str:
+    """Its rate without a unit, which the note says; the time where it has none."""
+    return words.figure(point["rate"]) if words.usable(point.get("rate")) else figures.time(point)
 
 
 def clear(point: Point, width: float) -> bool:
     """The interval lies beyond what the baseline shows against itself."""
     ends = point.get("ci95")
     return words.is_interval(ends) and (ends[0] > 1 + width or ends[1] < 1 - width)
-
-
-def others(report: Report, details: dict[str, Any]) -> str:
-    """Points that are no cell of the grid: natural lengths at larger batches, end to end, first token, per token."""
-    names = [point["name"] for row in sentence.finished(report) for point in _loose(row)]
-    if not names:
-        return ""
-    columns = list(dict.fromkeys(names))
-    rows = [row for row in sentence.ordered(report) if row["status"] == "ok" and _loose(row)]
-    lines = [[f"<code>{e(row['name'])}</code>", *(_loose_cell(row, name) for name in columns)] for row in rows]
-    header = ["Recipe", *(e(name.replace("_", " ")) for name in columns)]
-    note = "Median over speed-up and its 95 % interval."
-    shown = table(header, lines, "plain figures", "Other points of speed")
-    return f'{heading("Other points of speed")}{shown}<p class="note under">{note}</p>'
-
-
-def _loose(row: Row) -> list[Point]:
-    points = sentence.speed(row).get("points") or ()
-    return [point for point in points if not _headline(point) and (point.get("sequence") is None or not _call(point))]
-
-
-def _call(point: Point) -> bool:
-    return bool(point.get("metric") == "latency")
-
-
-def _headline(point: Point) -> bool:
-    """Batch 1 at natural lengths is what the table of all variants shows."""
-    return _call(point) and point.get("batch") == 1 and point.get("sequence") is None
-
-
-def _loose_cell(row: Row, name: str) -> str:
-    point = next((point for point in _loose(row) if point["name"] == name), None)
-    if point is None:
-        return words.NONE
-    unit = point.get("unit") or ""
-    value = words.milliseconds(point.get("value")) if unit == "ms" else words.figure(point.get("value"))
-    ratio, ends = words.speedup(point.get("speedup")), words.ratio_interval(point.get("ci95"))
-    return f"{e(value)}{words.NBSP}{e(unit)}<small>{e(ratio)} ({e(ends)})</small>"

@@ -86,8 +86,9 @@ def _stopped(report: Report) -> str:
 
 
 def _speed(report: Report) -> str:
+    call = sentence.call(report) or "one model call"
     return (
-        "Speed: one model call from prepared inputs to outputs, batch 1, natural lengths. "
+        f"Speed: {call}, from prepared inputs to outputs, batch 1, natural lengths. "
         "Variants run in processes of their own, in interleaved rounds; "
         "the ratio against the baseline of the same round, with a hierarchical bootstrap over "
         "rounds. The baseline runs twice a round (A/A)."
