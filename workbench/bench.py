@@ -337,7 +337,18 @@ def _recipe(given: str | Path | Recipe) -> Recipe:
 
 
 def shelf() -> list[Recipe]:
+    """The workbench's own recipes, then those that installed packages bring."""
     return list(recipes.shelf().values())
+
+
+def origin(recipe: Recipe) -> str:
+    """The package that brings a recipe of the shelf; "" for the workbench's own."""
+    return recipes.origin(recipe.name)
+
+
+def refused() -> tuple[recipes.Refused, ...]:
+    """What packages bring that is not on the shelf, with the reason."""
+    return recipes.refused()
 
 
 # ---- plan and run -------------------------------------------------------------------------------

@@ -66,7 +66,10 @@ def _backend(backend: Backend, devices: Callable[[str], Facts]) -> Facts:
 def _no_default(asked: Recipe, backend: Backend) -> str:
     """Why nobody should choose the recipe here who does not insist, or ""."""
     target = asked.spec.target
-    options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
+    try:
+        options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
+    except RequestError as error:  # of a package's recipe; ours are tested
+        return str(error)
     return backend.unsuited(target.device, options, machine.this_machine())
 
 
@@ -76,23 +79,26 @@ def _no_default(asked: Recipe, backend: Backend) -> str:
 @dataclass(frozen=True)
 class Offered:
     """A recipe of the shelf for somebody who chooses. `missing`: why it cannot run here; `unsuited`: why nobody should
-    take it who does not insist; `default`: it is taken when none is named."""
+    take it who does not insist; `default`: it is taken when none is named; `origin`: the package that brings it, "" for
+    the workbench's own."""
 
     recipe: Recipe
     missing: str
     unsuited: str
     default: bool
+    origin: str = ""
 
 
 def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Facts]) -> list[Offered]:
-    """The shelf for a task and a machine class, the usual baseline first, then what suits the class best. `devices`
-    as in `backends`; it is asked only where a recipe runs on another device than the CPU."""
+    """The shelf for a task and a machine class, the usual baseline first and always, then what suits the class best.
+    `devices` as in `backends`; it is asked only where a recipe runs on another device than the CPU."""
     wanted = wanted or target_room.find_target(target_room.THIS_MACHINE)
     there = target_room.like(wanted, machine.this_machine())
     shelf = [one for one in recipe.shelf().values() if not task or (one.shelf and task in one.shelf.tasks)]
+    base = recipe.on_shelf(Goal().baseline)
+    shelf += [base] if base not in shelf else []  # it is measured with any task
     found = [_offered(one, wanted, there, devices) for one in shelf]
-    base = Goal().baseline
-    return sorted(found, key=lambda one: (one.recipe.name != base, target_room.place(wanted, one.recipe)))
+    return sorted(found, key=lambda one: (one.recipe.name != base.name, target_room.place(wanted, one.recipe)))
 
 
 def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: Callable[[str], Facts]) -> Offered:
@@ -104,7 +110,7 @@ def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices:
         said = (plugin.unsuited(device, options, there) for plugin, options in _plugins(one))
         unsuited = next((str(why) for why in said if why), "")
     first = bool(one.shelf and one.shelf.first_choice) or one.name in wanted.suited()
-    return Offered(one, missing, unsuited, first and not missing and not unsuited)
+    return Offered(one, missing, unsuited, first and not missing and not unsuited, recipe.origin(one.name))
 
 
 def _no_device(one: Recipe, devices: Callable[[str], Facts]) -> str:
