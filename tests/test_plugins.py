@@ -235,7 +235,7 @@ def test_the_forms_of_page_and_notebook_have_an_installed_backend_with_its_optio
 
 
 @pytest.mark.slow
-def test_the_recipe_of_an_installed_task_is_ticked_in_a_browser_and_planned(
+def test_the_recipe_of_an_installed_task_is_ticked_in_a_browser_changed_and_planned(
     small: Small, elsewhere: str, home: Path, tmp_path: Path
 ) -> None:
     with (
@@ -256,11 +256,13 @@ def test_the_recipe_of_an_installed_task_is_ticked_in_a_browser_and_planned(
         card.get_by_text("workbench-example-task").wait_for()
         assert card.locator("> input").is_checked(), "a first choice of the task"
         assert page.locator("#rc-pytorch-fp32").is_disabled(), "the baseline"
-        card.locator("> input").uncheck()
-        card.locator("> input").check()
-        page.get_by_role("button", name="Show the plan").click()
-        page.locator(".plan").get_by_text("ordered-onnx-int8").first.wait_for()
-        page.locator(".aside .cm-content").get_by_text(STARS).first.wait_for()
+        page.get_by_role("button", name="Run 2 variants").wait_for()
+        card.locator(".form > summary").click()
+        page.locator('[id="ordered-onnx-int8.steps.1.per_channel"]').uncheck()
+        command_line = page.locator(".aside .cm-content")
+        command_line.get_by_text("ordered-onnx-int8-edited").first.wait_for()
+        assert f"--task {STARS}" in command_line.inner_text()
+        page.get_by_role("button", name="Run 2 variants").wait_for()
         assert not page.said, page.said
 
 

@@ -37,6 +37,8 @@ def _task(task: Task) -> Facts:
         "inputs": [list(fields) for fields in task.inputs], "target": task.target, "default_data": task.default_data,
         "pipeline": task.name in environment.pipeline_tasks(), "asks": [one.__name__ for one in task.asks],
         "backends": {name: catalog.gap(task, backend) for name, backend in catalog.backends().items()},
+        "partly": {name: some for name, backend in catalog.backends().items()
+                   if (some := catalog.partial_gap(task, backend))},
         "recipes": [name for name, one in recipe.shelf().items() if one.shelf and task.name in one.shelf.tasks],
     }  # fmt: skip
 

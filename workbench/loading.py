@@ -181,8 +181,9 @@ def load(
 ) -> Model:  # fmt: skip
     """Build what a recipe says, or reuse it, and open it here. `model`, `data` and `calibration` as for `run`.
 
-    `file` may be a recipe's name on the shelf, too. Data is read only where a step calibrates. Raises RequestError
-    for a file that is no recipe or lacks an input, WorkbenchError when building fails.
+    `file` may be a recipe's name on the shelf, too. Data is read only where a step calibrates, or where the task has
+    no default data. Raises RequestError for a file that is no recipe or lacks an input, WorkbenchError when building
+    fails.
     """
     _hush()
     recipe = _recipe(file)

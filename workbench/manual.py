@@ -38,13 +38,15 @@ def matrix() -> str:
 
 
 def _cell(task: str, backend: str, reasons: list[str]) -> str:
-    """`runs`, or the number of the reason why not; equal reasons share a number."""
-    reason = catalog.gap(catalog.task(task), catalog.backend(backend))
+    """`runs`, or the number of the reason why not; equal reasons share a number. What runs with some models has one,
+    too."""
+    pair = catalog.task(task), catalog.backend(backend)
+    word, reason = ("gap", gap) if (gap := catalog.gap(*pair)) else ("runs", catalog.partial_gap(*pair))
     if not reason:
-        return "runs"
+        return word
     if reason not in reasons:
         reasons.append(reason)
-    return f"gap ({reasons.index(reason) + 1})"
+    return f"{word} ({reasons.index(reason) + 1})"
 
 
 def _cells(cells: Iterable[str]) -> str:
