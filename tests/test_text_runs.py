@@ -104,7 +104,7 @@ def test_a_mask_is_filled_as_by_the_original(home: Path, tmp_path: Path) -> None
 def test_what_transformers_has_no_pipeline_for_is_loaded_instead(tmp_path: Path) -> None:
     import yaml
 
-    for task in ("question-answering", "sentence-similarity"):
+    for task in ("question-answering", "sentence-similarity", "text2text-generation"):
         said = yaml.safe_load(small.make_recipe(tmp_path, "pytorch-fp32").read_text())
         said["spec"]["model"] = {"id": "org/model", "task": task}
         (tmp_path / f"{task}.yaml").write_text(yaml.safe_dump(said))
