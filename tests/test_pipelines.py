@@ -65,8 +65,8 @@ def pipes(task: str, recipe: str, model: Path, store: Store, data: Path | None =
 def loaded(recipe: str, store: Store) -> Iterator[Callable[[Path], Any]]:
     opened = []
 
-    def load(model: Path) -> Any:
-        opened.append(bench.load(recipe, model=str(model), store=store))
+    def load(model: Path, data: Path | None = None) -> Any:
+        opened.append(bench.load(recipe, model=str(model), data=str(data) if data else None, store=store))
         return opened[-1]
 
     yield load
@@ -128,6 +128,12 @@ def test_speech_is_written_down(maker: Any, recipe: str, made: Any, store: Store
     said = [mine(heard(seed))["text"] for seed in range(3)]
     assert said == [own(heard(seed), **greedy)["text"] for seed in range(3)] and len(set(said)) == 3
     mine.model.close()
+
+
+def test_more_words_than_a_model_has_places_for_are_refused(made: Any, loaded: Any, sounds: Path) -> None:
+    opened = loaded(made(media.make_whisper), sounds)
+    with pytest.raises(RequestError, match=r"no room for 300 new tokens.*300 positions, and the prompt takes 2"):
+        opened.generate(np.zeros((1, 16, 100), np.float32), max_new_tokens=300)
 
 
 def same(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
