@@ -34,7 +34,7 @@ FLOORS = (
 )
 # Rooms with several files or another name for one of them.
 ROOMS = {"door": "recipe", "recipe_file": "recipe", "recipe_keys": "recipe", "recipe_proof": "recipe",
-         "recipe_manual": "recipe", "verification_run": "verification"}  # fmt: skip
+         "recipe_packages": "recipe", "recipe_manual": "recipe", "verification_run": "verification"}  # fmt: skip
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 PLUGIN_WORDS = re.compile(r"openvino|onnx_?runtime|executorch|nncf", re.IGNORECASE)

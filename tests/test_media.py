@@ -29,7 +29,9 @@ IMAGE, ZERO_SHOT, SEGMENTS, AUDIO, SPEECH = (
     for name in ("image-classification", "zero-shot-image-classification", "image-segmentation",
                  "audio-classification", "automatic-speech-recognition")
 )  # fmt: skip
-ANSWERS = [one for one in media.TINY if str(one) not in ("zero-shot-siglip", "speech-whisper")]  # one a task
+ANSWERS = [
+    one for one in media.TINY if str(one) not in ("zero-shot-siglip", "sounds-wave", "speech-whisper")
+]  # one a task
 CTC = {"architectures": ["Wav2Vec2ForCTC"]}
 SEGMENTER = {"architectures": ["SegformerForSemanticSegmentation"], "num_labels": media.CLASSES}
 

@@ -19,24 +19,9 @@ from workbench.hub.columns import Fields
 from workbench.store import Store
 
 
-def folder_of(folder: Path, files: dict[str, bytes], table: list[dict[str, Any]]) -> Path:
-    """Files and the metadata.csv that lists them."""
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    small.write_rows(folder / "metadata.csv", table)
-    return folder
-
-
-def speech(folder: Path) -> Path:
-    files = {f"{n}.wav": sound for n, sound in enumerate(media.sounds())}
-    table = [{"file_name": name, "transcription": media.SAID[n % len(media.SAID)]} for n, name in enumerate(files)]
-    return folder_of(folder, files, table)
-
-
 def scenes(folder: Path) -> Path:
     files = {f"{n}.png": png(n) for n in range(24)} | {f"masks/{n}.png": media.mask(n) for n in range(24)}
-    return folder_of(folder, files, [{"file_name": f"{n}.png", "mask": f"masks/{n}.png"} for n in range(24)])
+    return media.folder_of(folder, files, [{"file_name": f"{n}.png", "mask": f"masks/{n}.png"} for n in range(24)])
 
 
 def compared(model: Path, data: Path, folder: Path, faster: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -54,7 +39,7 @@ def compared(model: Path, data: Path, folder: Path, faster: str) -> tuple[str, d
 @pytest.mark.usefixtures("known_machine")
 def test_speech_goes_from_a_folder_of_sounds_to_a_report_and_a_pipeline(tmp_path: Path) -> None:
     model = media.make_ctc(tmp_path / "model")
-    run, report, _ = compared(model, speech(tmp_path / "speech"), tmp_path, "onnx-fp32")
+    run, report, _ = compared(model, media.speech(tmp_path / "speech"), tmp_path, "onnx-fp32")
     assert report["model"]["task"] == "automatic-speech-recognition" and report["data"]["evaluation"]["n"] == 24
     assert report["data"]["evaluation"]["normalizer"].startswith("lower case")
     for row in report["rows"]:
@@ -108,31 +93,6 @@ def test_default_data_of_other_classes_is_compared_without_labels(tmp_path: Path
     plan = bench.plan(bench.request(str(make_vit(tmp_path / "model")), ["onnx-fp32"], n=30))
     assert plan.data["evaluation"]["source"] == "starter:fashion" and not plan.data["evaluation"]["labelled"]
     assert any("without their labels" in warning for warning in plan.warnings)
-
-
-@pytest.mark.slow
-def test_a_picture_pipeline_answers_as_transformers_own(tmp_path: Path) -> None:
-    from PIL import Image
-    from transformers import pipeline
-
-    model, picture = media.make_clip(tmp_path / "clip"), Image.new("RGB", (40, 40), "red")
-    asked = {"candidate_labels": list(media.GARMENTS), "hypothesis_template": "a photo of a {}"}
-    mine = bench.pipeline("pytorch-fp32", model=str(model))(picture, **asked)
-    own = pipeline("zero-shot-image-classification", model=str(model))(picture, **asked)
-    assert [one["label"] for one in mine] == [one["label"] for one in own]
-    assert [one["score"] for one in mine] == pytest.approx([one["score"] for one in own], abs=1e-5)
-
-
-@pytest.mark.slow
-def test_a_sound_pipeline_answers_as_transformers_own(tmp_path: Path) -> None:
-    from transformers import pipeline
-
-    model, data = media.make_ast(tmp_path / "ast"), speech(tmp_path / "sounds")
-    sound = {"raw": np.sin(np.arange(4000, dtype=np.float32) / 9), "sampling_rate": media.RATE}
-    mine = bench.pipeline("pytorch-fp32", model=str(model), data=str(data))(dict(sound))
-    own = pipeline("audio-classification", model=str(model))(dict(sound))
-    assert [one["label"] for one in mine] == [one["label"] for one in own]
-    assert [one["score"] for one in mine] == pytest.approx([one["score"] for one in own], abs=1e-5)
 
 
 # ---- tables -------------------------------------------------------------------------------------

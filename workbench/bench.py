@@ -276,8 +276,9 @@ def load(
 ) -> loading.Model:
     """The model of a recipe file in this process, built or reused, called like the transformers model it came from.
 
-    `model`, `data` and `calibration` as given by hand; data is read only where a step calibrates. `tell` gets every
-    event of building. Raises RequestError for a file that lacks an input, WorkbenchError when building fails.
+    `model`, `data` and `calibration` as given by hand; data is read only where a step calibrates, or where the task
+    has no default data, a few rows of which are enough to trace. `tell` gets every event of building. Raises
+    RequestError for a file that lacks an input, WorkbenchError when building fails.
     """
     given = {"model": model, "data": data, "calibration": calibration}
     return loading.load(file, **given, store=store or Store(), tell=tell or (lambda _: None))
@@ -294,6 +295,7 @@ def pipeline(
     **options: Any,
 ) -> Any:
     """A transformers pipeline over `load`: same inputs, same outputs. `options` are transformers' (top_k, …).
+    What writes takes the likeliest token always, speech, too, where transformers' own pipeline follows five texts.
 
     Raises RequestError for a task that transformers has no pipeline for.
     """
@@ -337,7 +339,18 @@ def _recipe(given: str | Path | Recipe) -> Recipe:
 
 
 def shelf() -> list[Recipe]:
+    """The workbench's own recipes, then those that installed packages bring."""
     return list(recipes.shelf().values())
+
+
+def origin(recipe: Recipe) -> str:
+    """The package that brings a recipe of the shelf; "" for the workbench's own."""
+    return recipes.origin(recipe.name)
+
+
+def refused() -> tuple[recipes.Refused, ...]:
+    """What packages bring that is not on the shelf, with the reason."""
+    return recipes.refused()
 
 
 # ---- plan and run -------------------------------------------------------------------------------

@@ -88,12 +88,18 @@ def renderer(name: str) -> Renderer:
 
 
 @functools.cache
-def _known_gaps() -> dict[tuple[str, str], str]:
-    """(task, backend) -> reason; ("object-detection", "") is a task that no backend does."""
+def _listed_gaps() -> list[dict[str, str]]:
+    """[{"task", "backend", "with", "reason"}] as gaps.yaml has them, "" for what one does not say."""
     import yaml
 
     listed = yaml.safe_load(Path(__file__).with_name("gaps.yaml").read_text(encoding="utf-8"))
-    return {(one["task"], one.get("backend", "")): one["reason"] for one in listed}
+    return [{"backend": "", "with": "", **one} for one in listed]
+
+
+@functools.cache
+def _known_gaps() -> dict[tuple[str, str], str]:
+    """(task, backend) -> reason, of all models; ("object-detection", "") is a task that no backend does."""
+    return {(one["task"], one["backend"]): one["reason"] for one in _listed_gaps() if not one["with"]}
 
 
 def missing_tasks() -> dict[str, str]:
@@ -108,7 +114,17 @@ def gap(task: Task, backend: Backend, config: Mapping[str, Any] | None = None) -
     lacking = [_in_words(one) for one in asked if one not in backend.promises]
     if lacking:
         return f"{task.name} needs a session that {' and that '.join(lacking)}; those of {backend.name} do not."
-    return _known_gaps().get((task.name, backend.name), "")
+    partly = (one["reason"] for one in _partial_gaps(task, backend) if config is not None and one["with"] in config)
+    return _known_gaps().get((task.name, backend.name)) or next(partly, "")
+
+
+def partial_gap(task: Task, backend: Backend) -> str:
+    """Which models this backend cannot do this task with, though it can with others, and why, or ""."""
+    return " ".join(one["reason"] for one in _partial_gaps(task, backend))
+
+
+def _partial_gaps(task: Task, backend: Backend) -> list[dict[str, str]]:
+    return [one for one in _listed_gaps() if one["with"] and (one["task"], one["backend"]) == (task.name, backend.name)]
 
 
 def _in_words(promise: type) -> str:

@@ -38,6 +38,8 @@ def _task(task: Task) -> Facts:
         "inputs": [list(fields) for fields in task.inputs], "target": task.target, "default_data": task.default_data,
         "pipeline": task.name in environment.pipeline_tasks(), "asks": [one.__name__ for one in task.asks],
         "backends": {name: catalog.gap(task, backend) for name, backend in catalog.backends().items()},
+        "partly": {name: some for name, backend in catalog.backends().items()
+                    if (some := catalog.partial_gap(task, backend))},
         "recipes": [one.name for one in recipe.shelf_for(task.name)],
     }  # fmt: skip
 
@@ -67,7 +69,10 @@ def _backend(backend: Backend, devices: Callable[[str], Facts]) -> Facts:
 def _no_default(asked: Recipe, backend: Backend) -> str:
     """Why nobody should choose the recipe here who does not insist, or ""."""
     target = asked.spec.target
-    options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
+    try:
+        options = catalog.options_of(backend, target.options, f"The recipe {asked.name}")
+    except RequestError as error:  # of a package's recipe; ours are tested
+        return str(error)
     return backend.unsuited(target.device, options, machine.this_machine())
 
 
@@ -77,27 +82,31 @@ def _no_default(asked: Recipe, backend: Backend) -> str:
 @dataclass(frozen=True)
 class Offered:
     """A recipe of the shelf for somebody who chooses. `missing`: why it cannot run here; `unsuited`: why nobody should
-    take it who does not insist; `default`: it is taken when none is named."""
+    take it who does not insist; `default`: it is taken when none is named; `origin`: the package that brings it, "" for
+    the workbench's own."""
 
     recipe: Recipe
     missing: str
     unsuited: str
     default: bool
+    origin: str = ""
 
 
 def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Facts]) -> list[Offered]:
-    """The shelf for a task and a machine class, the usual baseline first, then what suits the class best. `devices`
-    as in `backends`; it is asked, of several at once, only where a recipe runs on another device than the CPU."""
+    """The shelf for a task and a machine class, the usual baseline first and always, then what suits the class best.
+    `devices` as in `backends`; it is asked, of several at once, only where a recipe runs on another device than the
+    CPU."""
     wanted = wanted or target_room.find_target(target_room.THIS_MACHINE)
     here = machine.this_machine()
     there = target_room.like(wanted, here)
     shelf = recipe.shelf_for(task) if task else list(recipe.shelf().values())
+    base = recipe.on_shelf(Goal().baseline)
+    shelf += [base] if base not in shelf else []  # it is measured with any task
     asked = {one.spec.target.backend for one in shelf if there == here and one.spec.target.device != "cpu"}
     with ThreadPoolExecutor() as pool:
         known = dict(zip(asked, pool.map(devices, asked), strict=True))
     found = [_offered(one, wanted, there, known) for one in shelf]
-    base = Goal().baseline
-    return sorted(found, key=lambda one: (one.recipe.name != base, target_room.place(wanted, one.recipe)))
+    return sorted(found, key=lambda one: (one.recipe.name != base.name, target_room.place(wanted, one.recipe)))
 
 
 def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: dict[str, Facts]) -> Offered:
@@ -110,7 +119,7 @@ def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices:
         said = (plugin.unsuited(device, options, there) for plugin, options in _plugins(one))
         unsuited = next((str(why) for why in said if why), "")
     first = bool(one.shelf and one.shelf.first_choice) or one.name in wanted.suited()
-    return Offered(one, missing, unsuited, first and not missing and not unsuited)
+    return Offered(one, missing, unsuited, first and not missing and not unsuited, recipe.origin(one.name))
 
 
 def _no_device(one: Recipe, devices: dict[str, Facts]) -> str:

@@ -127,7 +127,8 @@ class Model:
         prompt = "decoder_input_ids" if self.config.is_encoder_decoder else "input_ids"
         if (begun := batch.get(prompt)) is None:
             raise RequestError("There is no prompt.", "", 'Give input_ids: tokenizer(text, return_tensors="pt").')
-        tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1])).tokens
+        places = getattr(self.config, "max_target_positions", None)
+        tokens = self._writer().write(batch, _new_tokens(asked, begun.shape[1], places)).tokens
         return torch.from_numpy(np.concatenate([begun, tokens], axis=1))
 
     def _writer(self) -> Writes:
@@ -181,8 +182,9 @@ def load(
 ) -> Model:  # fmt: skip
     """Build what a recipe says, or reuse it, and open it here. `model`, `data` and `calibration` as for `run`.
 
-    `file` may be a recipe's name on the shelf, too. Data is read only where a step calibrates. Raises RequestError
-    for a file that is no recipe or lacks an input, WorkbenchError when building fails.
+    `file` may be a recipe's name on the shelf, too. Data is read only where a step calibrates, or where the task has
+    no default data. Raises RequestError for a file that is no recipe or lacks an input, WorkbenchError when building
+    fails.
     """
     _hush()
     recipe = _recipe(file)
@@ -423,12 +425,16 @@ def _refuse_other_writing(model: Model, asked: Mapping[str, Any]) -> None:
             )  # fmt: skip
 
 
-def _new_tokens(asked: Mapping[str, Any], begun: int) -> int:
-    """`max_new_tokens`, or what `max_length` leaves; 20 where neither is said, as in transformers."""
+def _new_tokens(asked: Mapping[str, Any], begun: int, places: int | None) -> int:
+    """`max_new_tokens`, or what `max_length` leaves; 20 where neither is said, as in transformers. `places`: how many
+    tokens a decoder has positions for, where it says so."""
     said = asked.get("max_new_tokens") or (asked["max_length"] - begun if asked.get("max_length") else 20)
     if said < 1:
         why = f"The prompt has {begun} tokens."
         raise RequestError("There is no room for a new token.", why, "Give max_new_tokens, or a larger max_length.")
+    if places and begun + said > places:
+        why = f"The model has {places} positions, and the prompt takes {begun}."
+        raise RequestError(f"There is no room for {said} new tokens.", why, "Give a smaller max_new_tokens.")
     return int(said)
 
 

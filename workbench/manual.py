@@ -28,7 +28,7 @@ def matrix() -> str:
     names = list(catalog.backends())
     reasons: list[str] = []
     rows = [_cells([f"`{task}`", *(_cell(task, name, reasons) for name in names)]) for task in catalog.tasks()]
-    rows += [_cells([f"`{task}`", *(_numbered(reason, reasons) for _ in names)])
+    rows += [_cells([f"`{task}`", *(_numbered("gap", reason, reasons) for _ in names)])
              for task, reason in catalog.missing_tasks().items()]  # fmt: skip
     head = [_cells(["task", *(f"`{name}`" for name in names)]), _cells(["---", *(":-:" for _ in names)])]
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
@@ -41,15 +41,17 @@ def matrix() -> str:
 
 
 def _cell(task: str, backend: str, reasons: list[str]) -> str:
-    reason = catalog.gap(catalog.task(task), catalog.backend(backend))
-    return _numbered(reason, reasons) if reason else "runs"
+    """`runs`, or the number of the reason why not. What runs with some models has one, too."""
+    pair = catalog.task(task), catalog.backend(backend)
+    word, reason = ("gap", gap) if (gap := catalog.gap(*pair)) else ("runs", catalog.partial_gap(*pair))
+    return _numbered(word, reason, reasons) if reason else word
 
 
-def _numbered(reason: str, reasons: list[str]) -> str:
-    """The number of the reason; equal ones share it."""
+def _numbered(word: str, reason: str, reasons: list[str]) -> str:
+    """The word with the number of its reason; equal ones share it."""
     if reason not in reasons:
         reasons.append(reason)
-    return f"gap ({reasons.index(reason) + 1})"
+    return f"{word} ({reasons.index(reason) + 1})"
 
 
 def _cells(cells: Iterable[str]) -> str:

@@ -11,11 +11,13 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from workbench import recipe_packages
 from workbench.artifact import sha256_of
 from workbench.card import Card
 from workbench.door import checked, did_you_mean, refuse_unsafe, shown
@@ -231,20 +233,65 @@ def shelf_folder() -> Path:
     return installed if (installed := here / "_recipes").is_dir() else here.parent / "recipes"
 
 
+@dataclass(frozen=True)
+class _Shelf:
+    recipes: Mapping[str, Recipe]
+    origins: Mapping[str, str]  # of those that a package brings: its name
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file (or, named as its entry point says it, a folder) of a package that is not on the shelf."""
+
+    name: str
+    origin: str
+    why: str
+
+
 @functools.cache
-def _shelf() -> dict[str, Recipe]:
-    found = {path.stem: load(path) for path in shelf_folder().glob("*.yaml")}
-    return {name: found[name] for name in sorted(found, key=lambda name: (name != Goal().baseline, name))}
+def _shelf() -> _Shelf:
+    """Ours first; what packages bring adds to it and replaces nothing. A wrong file of theirs spoils nothing else."""
+    own = [load(path) for path in shelf_folder().glob("*.yaml")]
+    found = {one.name: one for one in sorted(own, key=lambda one: (one.name != Goal().baseline, one.name))}
+    origins: dict[str, str] = {}
+    refused: list[Refused] = []
+    for brought in recipe_packages.folders():
+        origin = brought.package
+        if not brought.files():
+            refused.append(Refused(brought.named, origin, "There is no such folder with recipes in it."))
+        for path in brought.files():
+            try:
+                one = load(path)
+            except WorkbenchError as error:
+                refused.append(Refused(path.name, origin, str(error)))
+                continue
+            if one.name in found:
+                taken = f"There is a recipe called `{one.name}` already, of {origins.get(one.name, 'the workbench')}."
+                refused.append(Refused(path.name, origin, taken))
+                continue
+            found[one.name], origins[one.name] = one, origin
+    return _Shelf(found, origins, tuple(refused))
 
 
 def shelf() -> dict[str, Recipe]:
-    """Every recipe on the shelf by its name; the usual baseline is the first."""
-    return dict(_shelf())
+    """Every recipe on the shelf by its name: the usual baseline, the workbench's own, then what packages bring."""
+    return dict(_shelf().recipes)
+
+
+def origin(name: str) -> str:
+    """The package that brings the recipe of this name to the shelf; "" for the workbench's own."""
+    return _shelf().origins.get(name, "")
+
+
+def refused() -> tuple[Refused, ...]:
+    """What packages bring that is not on the shelf, with the reason."""
+    return _shelf().refused
 
 
 def shelf_for(task: str) -> list[Recipe]:
     """What the shelf offers for a task, the usual baseline first."""
-    return [one for one in _shelf().values() if one.shelf and task in one.shelf.tasks]
+    return [one for one in shelf().values() if one.shelf and task in one.shelf.tasks]
 
 
 def find_recipe(name_or_path: str | Path) -> Recipe:
@@ -256,7 +303,11 @@ def find_recipe(name_or_path: str | Path) -> Recipe:
 
 def on_shelf(name: str, otherwise: str = "") -> Recipe:
     """A recipe of the shelf by name; no file is looked for. Raises RequestError with the nearest name."""
-    if found := _shelf().get(name):
+    known = _shelf().recipes
+    if found := known.get(name):
         return found
+    for one in refused():
+        if Path(one.name).stem == name:
+            raise RequestError(f"`{name}` is not on the shelf.", f"{one.origin} brings {one.name}. {one.why}")
     what = f"There is no recipe called `{name}`."
-    raise RequestError(what, did_you_mean(name, _shelf()), f"Known: {', '.join(_shelf())}{otherwise}.")
+    raise RequestError(what, did_you_mean(name, known), f"Known: {', '.join(known)}{otherwise}.")

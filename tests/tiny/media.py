@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tests import small
 from tests.tiny.classifiers import pictures, png
 from tests.tiny.kind import Tiny
 
@@ -15,6 +16,7 @@ SIDE, CLASSES = 32, 4
 RATE = 8000
 GARMENTS = ("bag", "boot", "coat")
 SAID = ("dog", "a cat", "the dog sat", "a cat ran", "the end")
+MARKS = ("<|startoftranscript|>", "<|startofprev|>", "<|notimestamps|>")
 LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ACDEGHNORST"]
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
@@ -97,25 +99,43 @@ def make_ast(folder: Path) -> Path:
     return folder
 
 
+# A Wav2Vec2 of two layers: it hears samples, 80 a frame; a mask says which of them count.
+WAVE: dict[str, Any] = SMALL | {
+    "conv_dim": (16, 16), "conv_stride": (10, 8), "conv_kernel": (20, 12), "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2, "feat_extract_norm": "layer", "do_stable_layer_norm": True, "pad_token_id": 0,
+    "initializer_range": 0.5,
+}  # fmt: skip
+
+
 def make_ctc(folder: Path) -> Path:
-    """Hears samples, 80 a frame; a mask says which of them count."""
     import json
 
     import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC
 
     torch.manual_seed(5)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({letter: i for i, letter in enumerate(LETTERS)}))
     Wav2Vec2CTCTokenizer(str(folder / "vocab.json")).save_pretrained(folder)
-    config = Wav2Vec2Config(
-        **SMALL, vocab_size=len(LETTERS), conv_dim=(16, 16), conv_stride=(10, 8), conv_kernel=(20, 12),
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=2, feat_extract_norm="layer",
-        do_stable_layer_norm=True, pad_token_id=0, initializer_range=0.5,
-    )  # fmt: skip
-    Wav2Vec2ForCTC(config).eval().save_pretrained(folder)
-    extractor = Wav2Vec2FeatureExtractor(sampling_rate=RATE, return_attention_mask=True)
-    extractor.save_pretrained(folder)
+    Wav2Vec2ForCTC(Wav2Vec2Config(**WAVE, vocab_size=len(LETTERS))).eval().save_pretrained(folder)
+    return _hears_samples(folder)
+
+
+def make_wave(folder: Path) -> Path:
+    """Classifies sounds of any length."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
+
+    torch.manual_seed(5)
+    config = Wav2Vec2Config(**WAVE, vocab_size=len(LETTERS), num_labels=3, classifier_proj_size=16)
+    Wav2Vec2ForSequenceClassification(config).eval().save_pretrained(folder)
+    return _hears_samples(folder)
+
+
+def _hears_samples(folder: Path) -> Path:
+    from transformers import Wav2Vec2FeatureExtractor
+
+    Wav2Vec2FeatureExtractor(sampling_rate=RATE, return_attention_mask=True).save_pretrained(folder)
     return folder
 
 
@@ -124,25 +144,37 @@ def make_whisper(folder: Path) -> Path:
     import torch
     from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-    from tests.tiny.writers import tokenizer
-
-    torch.manual_seed(5)
-    words = tokenizer()
+    torch.manual_seed(17)  # so that what it writes differs from sound to sound, and ends
+    words = whisper_tokenizer()
     config = WhisperConfig(
         vocab_size=len(words), d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, num_mel_bins=16, max_source_positions=50,
-        max_target_positions=160, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+        max_target_positions=300, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
         init_std=0.4,
     )  # fmt: skip
     model = WhisperForConditionalGeneration(config).eval()
+    marks = words.convert_tokens_to_ids(list(MARKS))
     model.generation_config = GenerationConfig(
-        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, suppress_tokens=[3],
-        begin_suppress_tokens=[2],
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, suppress_tokens=[3, *marks],
+        begin_suppress_tokens=[2], no_timestamps_token_id=marks[-1],
     )  # fmt: skip
     model.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=16, chunk_length=1, sampling_rate=RATE, hop_length=80).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
+
+
+def whisper_tokenizer() -> Any:
+    """Whole words, each with the blank before it, and the marks that stand around what Whisper writes."""
+    from transformers import WhisperTokenizer
+
+    from tests.tiny.writers import SPECIAL, WORDS
+
+    every = [*SPECIAL, *(f"\u0120{word}" for word in WORDS), *MARKS]
+    return WhisperTokenizer(
+        vocab={word: number for number, word in enumerate(every)}, merges=[], pad_token=SPECIAL[0],
+        bos_token=SPECIAL[1], eos_token=SPECIAL[2], unk_token=SPECIAL[3], additional_special_tokens=list(MARKS),
+    )  # fmt: skip
 
 
 # ---- rows ---------------------------------------------------------------------------------------
@@ -202,11 +234,31 @@ def _speech(folder: Path) -> list[dict[str, Any]]:
     return rows(audio=sounds(), text=[SAID[n % len(SAID)] for n in range(24)])
 
 
+# ---- as people have them -------------------------------------------------------------------------
+
+
+def folder_of(folder: Path, files: dict[str, bytes], table: list[dict[str, Any]]) -> Path:
+    """Files and the metadata.csv that lists them."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    small.write_rows(folder / "metadata.csv", table)
+    return folder
+
+
+def speech(folder: Path) -> Path:
+    """Sounds with what is said in them."""
+    files = {f"{n}.wav": sound for n, sound in enumerate(sounds())}
+    table = [{"file_name": name, "transcription": SAID[n % len(SAID)]} for n, name in enumerate(files)]
+    return folder_of(folder, files, table)
+
+
 TINY = (
     Tiny("zero-shot-image-classification", make_clip, _garments, "zero-shot-clip"),
     Tiny("zero-shot-image-classification", make_siglip, _garments, "zero-shot-siglip"),
     Tiny("image-segmentation", make_segformer, _scenes),
-    Tiny("audio-classification", make_ast, _noises),
+    Tiny("audio-classification", make_ast, _noises, "sounds-ast"),
+    Tiny("audio-classification", make_wave, _noises, "sounds-wave"),
     Tiny("automatic-speech-recognition", make_ctc, _speech, "speech-ctc"),
     Tiny("automatic-speech-recognition", make_whisper, _speech, "speech-whisper"),
 )

@@ -11,6 +11,7 @@ from typing import Any
 from tests import small
 from tests.tiny.kind import Tiny
 
+MOODS = ("calm", "glad", "sad")
 TAGS = ("O", "B-GOOD", "I-GOOD", "B-BAD", "I-BAD")
 COUNT = 24
 
@@ -54,7 +55,22 @@ def make_encoder(folder: Path) -> Path:
     return bert(folder, "BertModel")
 
 
-def make_sentences(folder: Path) -> Path:
+def make_several(folder: Path) -> Path:
+    """Any of three labels a text."""
+    several = {**named(*MOODS), "problem_type": "multi_label_classification"}
+    return bert(folder, "BertForSequenceClassification", **several)
+
+
+def make_number(folder: Path) -> Path:
+    return bert(folder, "BertForSequenceClassification", num_labels=1)
+
+
+def make_pairs(folder: Path) -> Path:
+    """One label for two texts."""
+    return bert(folder, "BertForSequenceClassification", **named("other", "same"))
+
+
+def make_sentences(folder: Path, pooling: str = "mean_tokens") -> Path:
     """With the files that sentence-transformers writes beside a model."""
     make_encoder(folder)
     kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
@@ -63,7 +79,7 @@ def make_sentences(folder: Path) -> Path:
     (folder / "modules.json").write_text(json.dumps(modules))
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 40}))
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({f"pooling_mode_{pooling}": True}))
     return folder
 
 
@@ -73,6 +89,17 @@ def tagged() -> list[dict[str, Any]]:
 
 def _tag(word: str) -> str:
     return "B-GOOD" if word in small.GOOD else "B-BAD" if word in small.BAD else "O"
+
+
+def moods() -> list[dict[str, Any]]:
+    """Sad texts, glad ones, and calm ones that are one of both, too."""
+    return [{"text": text, "labels": ["glad" if label == "POSITIVE" else "sad", *(["calm"] if n % 3 else [])]}
+            for n, (text, label) in enumerate(small.texts(COUNT))]  # fmt: skip
+
+
+def lengths() -> list[dict[str, Any]]:
+    """A number a text: how many words it has, of thirty."""
+    return [{"text": text, "label": len(text.split()) / 30} for text, _ in small.texts(COUNT)]
 
 
 def questions() -> list[dict[str, Any]]:
@@ -94,6 +121,12 @@ def pairs() -> list[dict[str, Any]]:
     texts = [text for text, _ in small.texts(COUNT + 1)]
     return [{"sentence1": one, "sentence2": other, "score": _share(one, other)}
             for one, other in itertools.pairwise(texts)]  # fmt: skip
+
+
+def judged() -> list[dict[str, Any]]:
+    """Two texts and whether they have a good part of their words in common."""
+    return [{"sentence1": row["sentence1"], "sentence2": row["sentence2"],
+             "label": "same" if row["score"] > 0.1 else "other"} for row in pairs()]  # fmt: skip
 
 
 def _share(one: str, other: str) -> float:

@@ -63,6 +63,7 @@ def tasks(console: Console, found: list[Facts]) -> None:
         data = f"; without data: {said['default_data']}" if said["default_data"] else "; data must be given"
         _say(console, f"{said['name']}: {_columns(said)}{data}; {len(said['recipes'])} recipes")
         _notes(console, {f"{said['name']} on {name}": reason for name, reason in said["backends"].items()})
+        _notes(console, {f"{said['name']} on {name}, in part": reason for name, reason in said["partly"].items()})
     _notes(console, {f"{said['name']}, not there yet": said["missing"] for said in absent})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -14,17 +15,22 @@ def recipes(json_: Json = False) -> None:
     """The shelf: what can be done to a model, when it pays, and what cannot run here."""
     from workbench import bench
 
-    found = [(one.recipe, one.missing) for one in bench.offered()]
+    found = [(one.recipe, one.origin, one.missing) for one in bench.offered()]
     if json_:
         print_json([
             {"name": one.name, "summary": one.summary, "pays_when": one.shelf.pays_when if one.shelf else "",
-             "tasks": list(one.shelf.tasks) if one.shelf else [], "missing": missing} for one, missing in found
+             "tasks": list(one.shelf.tasks) if one.shelf else [], "origin": origin, "missing": missing}
+            for one, origin, missing in found
         ])  # fmt: skip
-        return
-    for one, missing in found:
-        print(f"{one.name}\n    {one.summary}\n    Pays when: {one.shelf.pays_when if one.shelf else '-'}")
-        if missing:
-            print(f"    ⊘ {missing}")
+    else:
+        for one, origin, missing in found:
+            print(f"{one.name}\n    {one.summary}\n    Pays when: {one.shelf.pays_when if one.shelf else '-'}")
+            if origin:
+                print(f"    From: {origin}")
+            if missing:
+                print(f"    ⊘ {missing}")
+    for wrong in bench.refused():
+        print(f"⊘ {wrong.name} of {wrong.origin} is not on the shelf. {wrong.why}", file=sys.stderr)
 
 
 def targets(

@@ -25,6 +25,7 @@ from workbench.faces.web.parts.plan_card import plan_card
 from workbench.faces.web.parts.problem import problem
 from workbench.pieces import Plan, Request
 from workbench.recipe import Recipe
+from workbench.report.markup import e
 from workbench.store import Store
 
 STYLE = {"description_width": "110px"}
@@ -126,7 +127,9 @@ class Picker:
         run = ipywidgets.Button(description="Compare", button_style="primary")
         plan.on_click(lambda _: self._show_plan())
         run.on_click(lambda _: self._run())
-        note = ipywidgets.HTML("<span class=wb-note>Ctrl or Cmd marks several; none means the first choices.</span>")
+        notes = ["Ctrl or Cmd marks several; none means the first choices."]
+        notes += [f"{one.name} of {one.origin} is not on the shelf. {one.why}" for one in bench.refused()]
+        note = ipywidgets.HTML("".join(f"<span class=wb-note>{e(one)}</span>" for one in notes))
         left = [self.model, self.task, self.data, self.calibration, self.target, self.n, self.bar, self.quick,
                 self.recipes, note, ipywidgets.HBox([plan, run], layout={"margin": "8px 0 12px 118px"})]  # fmt: skip
         sides = ipywidgets.HBox([ipywidgets.VBox(left), self._plan_html])
@@ -151,7 +154,8 @@ class Picker:
             if name not in self._forms:
                 self._forms[name] = RecipeForm(shelf[name], self._changed)
         self._options.children = [self._forms[name].widget for name in self.recipes.value]
-        self._options.titles = [f"Options of {name}" for name in self.recipes.value]
+        origins = {name: bench.origin(shelf[name]) for name in self.recipes.value}
+        self._options.titles = [f"Options of {name}{origin and f', from {origin}'}" for name, origin in origins.items()]
         self._changed()
 
     def _search(self, change: Any) -> None:

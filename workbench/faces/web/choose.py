@@ -210,7 +210,7 @@ def cards(task: str, target: str, store: Store, opened: str = "") -> str:
         own = recipes.load(f"{opened}\n")
         found = [one for one in found if one.recipe.name != own.name]
         found.insert(1, Offered(own, bench.missing_for(own), "", True))
-    return recipe_cards(found, bench.options)
+    return recipe_cards(found, bench.options, bench.refused())
 
 
 def resolution(desk: Desk) -> tuple[float, float] | None:

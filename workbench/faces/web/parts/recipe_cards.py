@@ -8,14 +8,15 @@ from itertools import groupby
 
 from workbench.editing import Field, Part
 from workbench.inventory import Offered
-from workbench.recipe import Recipe
+from workbench.recipe import Recipe, Refused
 from workbench.report.markup import e, icon
 
 PartsOf = Callable[[Recipe], Sequence[Part]]
 
 
-def recipe_cards(found: Sequence[Offered], parts: PartsOf) -> str:
-    """Grouped by backend in the order given; those that cannot run come last. `parts` gives a recipe's form."""
+def recipe_cards(found: Sequence[Offered], parts: PartsOf, refused: Sequence[Refused] = ()) -> str:
+    """Grouped by backend in the order given; those that cannot run come last, and after them what packages bring that
+    is not on the shelf. `parts` gives a recipe's form."""
     able = [one for one in found if not one.missing]
     unable = [one for one in found if one.missing]
     order = list(dict.fromkeys(one.recipe.spec.target.backend for one in able))
@@ -25,7 +26,10 @@ def recipe_cards(found: Sequence[Offered], parts: PartsOf) -> str:
         for name, group in groupby(able, key=lambda one: one.recipe.spec.target.backend)
     ]
     groups += [_group("Cannot run here", "", list(map(_unable, unable)), "with what each lacks")] if unable else []
-    return "".join(groups) or '<p class="empty">The shelf has no recipe for this task yet.</p>'
+    groups += [_group("Not on the shelf", "".join(map(_refused, refused)), [], "")] if refused else []
+    if len(found) < 2:  # nothing beside the baseline
+        groups.append('<p class="empty">The shelf has no other recipe for this task yet.</p>')
+    return "".join(groups)
 
 
 def _able(title: str, cards: Sequence[tuple[bool, str]]) -> str:
@@ -48,7 +52,7 @@ def _card(one: Offered, parts: Sequence[Part], baseline: bool) -> str:
     name, pays = one.recipe.name, one.recipe.shelf.pays_when if one.recipe.shelf else ""
     checked = ' checked data-first="1"' if one.default else ""
     fixed = " disabled" if baseline else ""
-    tag = ' <span class="tag">baseline</span>' if baseline else ""
+    tag = ' <span class="tag">baseline</span>' if baseline else _origin(one)
     doubt = f'<p class="v plain doubt">{icon("skip")}<span>{e(one.unsuited)}</span></p>' if one.unsuited else ""
     return (
         f'<div class="rc{" on" if one.default else ""}" data-recipe="{e(name)}">'
@@ -59,9 +63,22 @@ def _card(one: Offered, parts: Sequence[Part], baseline: bool) -> str:
 
 def _unable(one: Offered) -> str:
     return (
-        f'<div class="rc cannot"><span></span><span class="t">{e(one.recipe.name)}</span><p>{e(one.recipe.summary)}</p>'
+        f'<div class="rc cannot"><span></span><span class="t">{e(one.recipe.name)}{_origin(one)}</span>'
+        f"<p>{e(one.recipe.summary)}</p>"
         f'<p class="v plain doubt">{icon("skip")}<span>{e(one.missing)}</span></p></div>'
     )
+
+
+def _refused(one: Refused) -> str:
+    return (
+        f'<div class="rc cannot"><span></span><span class="t">{e(one.name)} <span class="tag">{e(one.origin)}</span>'
+        f'</span><p class="v plain doubt">{icon("skip")}<span>{e(one.why)}</span></p></div>'
+    )
+
+
+def _origin(one: Offered) -> str:
+    """The package that brings a recipe, behind its name."""
+    return f' <span class="tag">{e(one.origin)}</span>' if one.origin else ""
 
 
 def _form(recipe: str, parts: Sequence[Part]) -> str:
