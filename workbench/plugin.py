@@ -256,6 +256,11 @@ class Step(Plugin, ABC):
         """As `Backend.unsuited`: why what this makes should not be chosen for this machine, or ""."""
         return ""
 
+    def unfit(self, options: Any, asks: tuple[type, ...], config: Mapping[str, Any]) -> str:
+        """Why this cannot be made of a model with this config.json, of which its task asks these promises, or "". A
+        plan asks it, before anything is fetched or built."""
+        return ""
+
     @abstractmethod
     def apply(self, source: Path, into: Path, options: Any, context: StepContext) -> dict[str, Any]:
         """Fill the empty folder `into`; return facts, {"coverage": …} where the step changes precision."""
