@@ -106,7 +106,8 @@ class Answers:
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
     scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none; fewer rows where the
-               task keeps those of some examples only, the same ones of every model.
+               task keeps those of some examples only, the same ones of every model, and k rows an example, one after
+               another, where it keeps several of each.
     kept:      what else `statistics` needs of each answer, [n, …] by name; it is not stored.
     """
 
