@@ -19,6 +19,7 @@ FLOORS = (
     "event evidence sentence plugin recipe starter",  # words of the house, built from those
     # machine classes, finished work, processes, graphs, inputs, texts, a plan as plain values, further figures
     "target store isolate graph inputs generation pieces figures",
+    "feeding",  # from the batch a task made to what one model takes
     "hub steps backends tasks probes comparison report environment",  # rooms that do not know each other
     "catalog",  # which plug-ins there are
     # all the work, checked; inside a worker; locked packages, installed anew; what there is; forms; data that is given

@@ -63,9 +63,27 @@ def test_perplexity_is_that_of_every_token_but_the_first() -> None:
     assert TASK.metrics[0].value(found) == pytest.approx(16 ** (1 / 3))
 
 
-def test_the_odds_of_what_follows_are_kept_of_the_first_texts_only(model: Path) -> None:
-    many = TASK.prepare(rows(DISTRIBUTIONS + 5), model)
-    assert sum(int(one[0]) for one in many.tensors["keeps_scores"]) == DISTRIBUTIONS
+@pytest.mark.parametrize(("texts", "places"), [(5, [8] * 5), (50, [4] * 50), (205, [1] * 200 + [0] * 5)])
+def test_the_odds_of_what_follows_are_kept_at_as_many_places_of_each_text(
+    model: Path, texts: int, places: list[int]
+) -> None:
+    kept = [int(one[0]) for one in TASK.prepare(rows(texts), model).tensors["keeps_scores"]]
+    assert kept == places and sum(kept) <= DISTRIBUTIONS
+
+
+def test_the_places_are_spread_over_the_text_and_its_end_is_among_them() -> None:
+    """Probabilities that say where they stand: padding, then five tokens, at three of which they are kept."""
+    odds = np.arange(1, 8) / 10
+    logits = np.log(np.stack([odds, 1 - odds], axis=-1))[None]
+    mask = np.array([[0, 0, 1, 1, 1, 1, 1]])
+    said = {"logits": logits, "tokens": np.array([[1]])}
+    answers = TASK.read(said, batch(np.zeros((1, 7), dtype=np.int64), mask, [3]), {})
+    assert answers.scores[:, 0] == pytest.approx([0.4, 0.6, 0.7])
+    short = TASK.read(said, batch(np.zeros((1, 7), dtype=np.int64), mask, [8]), {})
+    assert len(short.scores) == 8 and short.scores[-1, 0] == pytest.approx(0.7)
+
+
+def test_texts_that_keep_no_odds_have_none() -> None:
     logits = np.log(np.array([[[0.5, 0.5]], [[0.1, 0.9]]]))
     one = batch(np.zeros((2, 1), dtype=np.int64), np.ones((2, 1), dtype=np.int64), [0, 1])
     answers = TASK.read({"logits": logits, "tokens": np.array([[1], [1]])}, one, {})

@@ -345,6 +345,9 @@ class _Planner:
         lacking = environment.missing({package for plugin in (*steps, backend) for package in plugin.needs})
         if lacking:
             return f"It needs {', '.join(lacking)}, which is not installed: pip install {' '.join(lacking)}."
+        asks, config = self.task.asks_for(info["config"]), info["config"]
+        if unfit := next((why for step, options in chosen if (why := step.unfit(options, asks, config))), ""):
+            return unfit
         if any(step.wants_calibration(options) for step, options in chosen) and not data["calibration"]:
             return f"It needs calibration data. {data['no_calibration']} --calibration names a file or data set for it."
         if gap := catalog.gap(self.task, backend, info["config"]):

@@ -108,7 +108,8 @@ class Answers:
     predicted: n ids, texts or lists of them, equal where two models say the same; None where an answer is a vector
                that can only be nearer or farther.
     scores:    [n, classes] probabilities, [n, d] vectors, or [n, 0] where a task has none; fewer rows where the
-               task keeps those of some examples only, the same ones of every model.
+               task keeps those of some examples only, the same ones of every model, and k rows an example, one after
+               another, where it keeps several of each.
     kept:      what else `statistics` needs of each answer, [n, …] by name; it is not stored.
     """
 
@@ -256,6 +257,11 @@ class Step(Plugin, ABC):
 
     def unsuited(self, device: str, options: Any, machine: Machine) -> str:
         """As `Backend.unsuited`: why what this makes should not be chosen for this machine, or ""."""
+        return ""
+
+    def unfit(self, options: Any, asks: tuple[type, ...], config: Mapping[str, Any]) -> str:
+        """Why this cannot be made of a model with this config.json, of which its task asks these promises, or "". A
+        plan asks it, before anything is fetched or built."""
         return ""
 
     @abstractmethod

@@ -336,7 +336,10 @@ def _in_order(parts: Sequence[Answers], order: Sequence[int]) -> Answers:
     back = np.argsort(np.asarray(order))
     predicted = [answer for part in parts for answer in part.predicted]
     kept = {name: np.concatenate([part.kept[name] for part in parts])[back] for name in parts[0].kept}
-    return Answers([predicted[i] for i in back], np.concatenate([part.scores for part in parts])[back], kept)
+    scores = np.concatenate([part.scores for part in parts])
+    each = len(scores) // max(1, len(order))  # rows an example
+    ordered = scores.reshape(len(order), each, scores.shape[1])[back].reshape(scores.shape)
+    return Answers([predicted[i] for i in back], ordered, kept)
 
 
 def _turn(items: Sequence[Any], turn: dict[str, Any], in_flight: int = 1) -> list[Any]:

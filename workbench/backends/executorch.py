@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench import plugin
-from workbench.backends.feeds import feed, plain
+from workbench.backends.feeds import plain
 from workbench.errors import RequestError, WorkbenchError
+from workbench.feeding import feed
 from workbench.graph.program import read_pte
 
 if TYPE_CHECKING:

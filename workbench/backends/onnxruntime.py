@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.backends.feeds import feed, is_cache, plain, ranked
+from workbench.backends.feeds import is_cache, plain, ranked
 from workbench.backends.onnx_cache import AnswerCalls, CachedCall, empty_cache, inputs_of
 from workbench.errors import RequestError, WorkbenchError
+from workbench.feeding import feed
 from workbench.generation import answered, continued, habits
 from workbench.graph import DECODER, Graph, coverage, onnx_files, precision, read_onnx
 from workbench.machine import Machine

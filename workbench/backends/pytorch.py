@@ -29,6 +29,7 @@ PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16", "int8": 
 SAFETENSORS = {"F32": "float32", "BF16": "bfloat16", "F16": "float16", "I8": "int8", "I64": "int64"}
 COMPILED = "CompiledFxGraph"  # in the profiler's name for a call of compiled code
 NO_MPS = "PyTorch finds no GPU of a Mac here. On a Mac with an M chip run `pip install torch`."
+COMPILATIONS = 32  # kinds of call that torch.compile may tell apart: one text or several, prompt or next token, ...
 COMPILERS = ("g++", "clang++", "c++", "cl")
 
 
@@ -53,7 +54,8 @@ class PyTorch(plugin.Backend):
         compile: bool = Field(
             False,
             description="torch.compile: operators are fused into machine code at the first call, which takes a minute "
-            "or more; lengths may change from call to call afterwards.",
+            "or more; lengths may change from call to call afterwards. Of a model that writes, the calls that read a "
+            "prompt and those that add a token are compiled apart.",
             json_schema_extra={"search": [False, True]},
         )
 
@@ -125,14 +127,15 @@ class PyTorchSession(plugin.Session):
         self.device = device
         self.habits = habits(folder)
         self.known = _parameters(self.model)
-        self.call = torch.compile(self.model, dynamic=True) if options.compile else self.model
+        if options.compile:
+            _compile(self.model)
 
     def infer(self, batch: Batch) -> Batch:
         """One call in inference mode. Pictures are cast to the model's precision, ids are not."""
         import torch
 
         with torch.inference_mode():
-            return self._plain(self.call(**self._tensors(batch)))
+            return self._plain(self.model(**self._tensors(batch)))
 
     def write(self, batch: Batch, new_tokens: int, ends: bool = True) -> plugin.Written:
         """By transformers' own `generate`, with its usual cache; nothing but the likeliest token counts."""
@@ -207,7 +210,7 @@ class PyTorchSession(plugin.Session):
         )
 
     def close(self) -> None:
-        del self.model, self.call
+        del self.model
 
     def _tensors(self, batch: Batch) -> dict[str, Any]:
         import torch
@@ -242,6 +245,17 @@ class _FirstToken:
             self.wait()
             self.first = time.perf_counter() - self.begin
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def _compile(model: Any) -> None:
+    """In place, so that what `generate` calls is compiled as well; an encoder it calls apart. A kind of call beyond
+    COMPILATIONS is an error, not a call that runs uncompiled under a compiled name."""
+    import torch
+
+    torch._dynamo.config.recompile_limit = COMPILATIONS
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    for part in (model, *([model.get_encoder()] if model.config.is_encoder_decoder else [])):
+        part.compile(dynamic=True)
 
 
 def _greedy(new_tokens: int, habits: Habits, ends: bool, start: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from workbench.machine import Machine
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.onnx_source import is_large, quantizable
 from workbench.steps.quiet import quietly
-from workbench.steps.results import OnnxResult
+from workbench.steps.results import OnnxResult, onnx_parts, onnx_results
 
 
 class CastOnnx(OnnxResult, plugin.Step):
@@ -22,6 +23,7 @@ class CastOnnx(OnnxResult, plugin.Step):
     needs = ("onnx", "onnxruntime")
     takes = ("onnx",)
     gives = "onnx"
+    version = 2
 
     class Options(plugin.Options):
         keep_io_types: bool = Field(
@@ -43,11 +45,20 @@ class CastOnnx(OnnxResult, plugin.Step):
 
         require_empty(into)
         context.progress(0, 1, "casting to float16")
-        with quietly(), quantizable(source) as model:
-            cast = _float16(onnx.load(str(model)), options)
-            onnx.save(cast, str(into / "model.onnx"), save_as_external_data=is_large(model), location="model.onnx.data")
+        for name, part in onnx_results(source).items():
+            with quietly(), quantizable(source, part.name) as model:
+                cast = _float16(onnx.load(str(model)), options)
+                onnx.save(cast, str(into / name), save_as_external_data=is_large(model), location=f"{name}.data")
         copy_companions(context.model, into)
-        return {"weights": precision(read_onnx(into / "model.onnx"))}
+        return {"weights": _weights(into)}
+
+
+def _weights(folder: Path) -> dict[str, int]:
+    """{dtype: bytes} of all files of the model together, the most first."""
+    total: Counter[str] = Counter()
+    for part in onnx_parts(folder):
+        total.update(precision(read_onnx(part)))
+    return dict(total.most_common())
 
 
 def _float16(model: Any, options: CastOnnx.Options) -> Any:

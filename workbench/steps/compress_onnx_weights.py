@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench import plugin
-from workbench.graph import coverage, read_onnx
+from workbench.graph import read_onnx
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.onnx_source import excluded, is_large, quantizable
 from workbench.steps.quiet import quietly
-from workbench.steps.results import OnnxResult
+from workbench.steps.results import OnnxResult, covered, onnx_parts, onnx_results
 
 
 class CompressOnnxWeights(OnnxResult, plugin.Step):
@@ -21,6 +21,7 @@ class CompressOnnxWeights(OnnxResult, plugin.Step):
     needs = ("onnx", "onnxruntime")
     takes = ("onnx",)
     gives = "onnx"
+    version = 2
 
     class Options(plugin.Options):
         bits: Literal[4, 8] = Field(4, description="Bits a weight.", json_schema_extra={"search": [4, 8]})
@@ -47,14 +48,16 @@ class CompressOnnxWeights(OnnxResult, plugin.Step):
         in integers as well. Raises WorkbenchError for a name in `exclude` that no operator has."""
         require_empty(into)
         context.progress(0, 1, "compressing weights")
-        with quietly(), quantizable(source) as model:
-            compressed = _compress(model, options)
-            compressed.save_model_to_file(str(into / "model.onnx"), use_external_data_format=is_large(model))
+        left_alone = excluded(onnx_parts(source), options.exclude)
+        for name, part in onnx_results(source).items():
+            with quietly(), quantizable(source, part.name) as model:
+                compressed = _compress(model, options, left_alone)
+                compressed.save_model_to_file(str(into / name), use_external_data_format=is_large(model))
         copy_companions(context.model, into)
-        return {"coverage": coverage(read_onnx(into / "model.onnx"))}
+        return {"coverage": covered(read_onnx(part) for part in onnx_parts(into))}
 
 
-def _compress(model: Path, options: CompressOnnxWeights.Options) -> Any:
+def _compress(model: Path, options: CompressOnnxWeights.Options, left_alone: list[str]) -> Any:
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
@@ -64,7 +67,7 @@ def _compress(model: Path, options: CompressOnnxWeights.Options) -> Any:
         block_size=options.block_size,
         is_symmetric=options.symmetric,
         accuracy_level=options.accuracy_level,
-        nodes_to_exclude=excluded(model, options.exclude),
+        nodes_to_exclude=left_alone,
     )
     quantizer.process()
     return quantizer.model

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +13,10 @@ from workbench.graph import read_ir
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.quiet import quietly
 from workbench.steps.results import IrResult, covered, ir_parts
-from workbench.steps.samples import calibration_batches
+from workbench.steps.samples import calibration_batches, fed, without_cache
+
+if TYPE_CHECKING:
+    from workbench.plugin import Batch
 
 
 class CompressWeights(IrResult, plugin.Step):
@@ -57,6 +61,9 @@ class CompressWeights(IrResult, plugin.Step):
     def wants_calibration(self, options: Any) -> bool:
         return bool(options.learns)
 
+    def unfit(self, options: Any, asks: tuple[type, ...], config: Mapping[str, Any]) -> str:
+        return without_cache(self.name, asks, config, state=True) if options.learns else ""
+
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
         """Facts: coverage; its `weights` counts the operators whose weight is compressed. Raises WorkbenchError
         where the options learn from calibration data and there is none."""
@@ -64,24 +71,23 @@ class CompressWeights(IrResult, plugin.Step):
 
         require_empty(into)
         context.progress(0, 1, "compressing weights")
-        feeds = list(calibration_batches(context))[: options.subset_size] if options.learns else []
+        batches = list(calibration_batches(context))[: options.subset_size] if options.learns else []
         with quietly():
             for number, part in enumerate(ir_parts(source)):
                 model = openvino.Core().read_model(part)
                 made = into / (part.name if number else "openvino_model.xml")
-                openvino.save_model(_compress(model, feeds, options), made, compress_to_fp16=False)
+                openvino.save_model(_compress(model, batches, options), made, compress_to_fp16=False)
         copy_companions(context.model, into)
-        facts = {"calibrated": len(feeds)} if options.learns else {}
+        facts = {"calibrated": len(batches)} if options.learns else {}
         return {"coverage": covered(read_ir(part) for part in ir_parts(into)), **facts}
 
 
-def _compress(model: Any, feeds: list[Any], options: CompressWeights.Options) -> Any:
+def _compress(model: Any, batches: list[Batch], options: CompressWeights.Options) -> Any:
     import nncf
 
-    known = [port.get_any_name() for port in model.inputs]
     learned: dict[str, Any] = {
-        "dataset": nncf.Dataset([{name: feed[name] for name in known} for feed in feeds]),
-        "subset_size": len(feeds),
+        "dataset": nncf.Dataset(fed(model, batches)),
+        "subset_size": len(batches),
         "awq": options.awq,
         "scale_estimation": options.scale_estimation,
     }

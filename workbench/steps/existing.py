@@ -11,9 +11,9 @@ from pydantic import Field
 
 from workbench import plugin
 from workbench.errors import WorkbenchError
-from workbench.graph import check_ir, check_onnx, coverage, onnx_files, read_ir, read_onnx, semantic
+from workbench.graph import DECODER, DECODER_IR, check_ir, check_onnx, onnx_files, read_ir, read_onnx
 from workbench.steps.folder import copy_companions, require_empty
-from workbench.steps.results import TensorsResult
+from workbench.steps.results import IrResult, OnnxResult, TensorsResult, covered, ir_parts, onnx_parts
 
 PLACES = (".", "onnx", "openvino")  # a repository's own, and its usual subfolders
 
@@ -25,6 +25,7 @@ class Existing(plugin.Step):
     takes = ("transformers", "onnx", "openvino")
     gives = "*"  # told by `format_of` before, and by the facts after
     takes_as_is = True
+    version = 2
 
     class Options(plugin.Options):
         file: str = Field(
@@ -49,18 +50,19 @@ class Existing(plugin.Step):
         if found.parent != source:
             copy_companions(found.parent, into)
         if found.suffix == ".onnx":
-            _copy_onnx(found, into)
-            return facts | {"coverage": coverage(read_onnx(into / "model.onnx"))}
-        check_ir(found)
-        for path in (found, found.with_suffix(".bin")):
-            shutil.copyfile(path, into / f"openvino_model{path.suffix}")
-        return facts | {"coverage": coverage(read_ir(into / "openvino_model.xml"))}
+            _copy_onnx(found, into / "model.onnx")
+            if (decoder := found.with_name(DECODER)).is_file() and decoder != found:
+                _copy_onnx(decoder, into / DECODER)
+            return facts | {"coverage": covered(map(read_onnx, onnx_parts(into)))}
+        _copy_ir(found, into / "openvino_model.xml")
+        if (decoder := found.with_name(DECODER_IR)).is_file() and decoder != found:
+            _copy_ir(decoder, into / DECODER_IR)
+        return facts | {"coverage": covered(map(read_ir, ir_parts(into)))}
 
     def semantic(self, folder: Path) -> str:
         found = find(folder, "")
-        if found is None:
-            return TensorsResult().semantic(folder)
-        return semantic(read_onnx(found) if found.suffix == ".onnx" else read_ir(found))
+        kind = TensorsResult if found is None else OnnxResult if found.suffix == ".onnx" else IrResult
+        return kind().semantic(folder)
 
 
 def find(source: Path, wanted: str) -> Path | None:
@@ -91,8 +93,14 @@ def _unclear(source: Path, wanted: str, found: list[Path]) -> WorkbenchError:
     return WorkbenchError(what, f"There is {names}.", "Name one with the option `file`.")
 
 
-def _copy_onnx(found: Path, into: Path) -> None:
-    """Copy the graph as model.onnx and the side files its weights lie in under the names it knows them by.
+def _copy_ir(found: Path, to: Path) -> None:
+    check_ir(found)
+    for path in (found, found.with_suffix(".bin")):
+        shutil.copyfile(path, to.with_suffix(path.suffix))
+
+
+def _copy_onnx(found: Path, to: Path) -> None:
+    """Copy the graph, and the side files its weights lie in under the names it knows them by.
 
     Raises WorkbenchError when the file is no model, and when a side file is missing or lies outside the folder.
     """
@@ -102,6 +110,6 @@ def _copy_onnx(found: Path, into: Path) -> None:
     tensors = onnx.external_data_helper._get_all_tensors(model)
     places = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     for place in sorted(places):
-        (into / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found.parent / place, into / place)
-    shutil.copyfile(found, into / "model.onnx")
+        (to.parent / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.parent / place, to.parent / place)
+    shutil.copyfile(found, to)

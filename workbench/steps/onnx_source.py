@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,9 +44,10 @@ def is_large(model: Path) -> bool:
     return sum(path.stat().st_size for path in model.parent.glob(f"{model.name}*")) > LARGE
 
 
-def excluded(model: Path, patterns: tuple[str, ...]) -> list[str]:
-    """Names of the nodes that the patterns match. Raises WorkbenchError for a pattern that matches none."""
-    names = [node.name for node in read_onnx(model).nodes]
+def excluded(models: Sequence[Path], patterns: tuple[str, ...]) -> list[str]:
+    """Names of the nodes in these files that the patterns match. Raises WorkbenchError for a pattern that matches
+    none."""
+    names = [node.name for model in models for node in read_onnx(model).nodes] if patterns else []
     chosen: list[str] = []
     for pattern in patterns:
         found = [name for name in names if fnmatchcase(name, pattern)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import WorkbenchError
 from workbench.graph import FAMILY
 from workbench.steps.errors_of_operators import Errors
+from workbench.steps.samples import fed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +45,7 @@ def ranking(source: Path, made: Path, feeds: Sequence[Batch], progress: Progress
     said = [result.input_value(0) for result in changed.get_results()]
     whole = _Runs(core, changed, [*said, *(op.output(0) for op in operators)])
     errors = Errors([(op.get_friendly_name(), op.get_type_name()) for op in operators])
-    for number, feed in enumerate(feeds):
+    for number, feed in enumerate(fed(original, feeds)):
         progress(number, len(feeds), "examples")
         wanted, seen = real(feed), whole(feed)
         alone = own(feed, wanted[len(ends) + len(names) :])
@@ -65,13 +66,16 @@ class _Runs:
 
         parameters = [*model.get_parameters(), *cuts]
         self.names = [parameter.output(0).get_names() for parameter in model.get_parameters()]
-        whole = openvino.Model([opset13.result(output) for output in outputs], parameters, "ranked")
-        self.compiled = core.compile_model(whole, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        results = [opset13.result(output) for output in outputs]
+        whole = openvino.Model(results, model.get_sinks(), parameters, "ranked")  # sinks: where a state is kept
+        compiled = core.compile_model(whole, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self.request = compiled.create_infer_request()
         self.count = len(outputs)
 
     def __call__(self, feed: Batch, cuts: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         given = [next(value for name, value in feed.items() if name in names) for names in self.names]
-        found = self.compiled([*given, *cuts])
+        self.request.reset_state()
+        found = self.request.infer([*given, *cuts])
         return [found[place].copy() for place in range(self.count)]
 
 

@@ -12,7 +12,7 @@ from workbench.graph import read_onnx
 from workbench.steps.folder import copy_companions, require_empty
 from workbench.steps.onnx_source import excluded, is_large, quantizable
 from workbench.steps.quiet import quietly
-from workbench.steps.results import OnnxResult, covered, onnx_parts
+from workbench.steps.results import OnnxResult, covered, onnx_parts, onnx_results
 
 
 class QuantizeOnnxDynamic(OnnxResult, plugin.Step):
@@ -39,17 +39,17 @@ class QuantizeOnnxDynamic(OnnxResult, plugin.Step):
         """Facts: coverage. Raises WorkbenchError for a name in `exclude` that no operator has."""
         require_empty(into)
         context.progress(0, 1, "quantizing weights")
-        for number, part in enumerate(onnx_parts(source)):
+        left_alone = excluded(onnx_parts(source), options.exclude)
+        for name, part in onnx_results(source).items():
             with quietly(), quantizable(source, part.name) as model:
-                _quantize(model, into / (part.name if number else "model.onnx"), options)
+                _quantize(model, into / name, options, left_alone)
         copy_companions(context.model, into)
         return {"coverage": covered(read_onnx(part) for part in onnx_parts(into))}
 
 
-def _quantize(model: Path, made: Path, options: QuantizeOnnxDynamic.Options) -> None:
+def _quantize(model: Path, made: Path, options: QuantizeOnnxDynamic.Options, left_alone: list[str]) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    left_alone = excluded(model, options.exclude)
     quantize_dynamic(
         model,
         made,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import glob
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,7 @@ from workbench.steps.onnx_sensitivity import ranking
 from workbench.steps.onnx_source import excluded, is_large, quantizable
 from workbench.steps.quiet import quietly
 from workbench.steps.results import OnnxResult, onnx_model
-from workbench.steps.samples import calibration_batches
+from workbench.steps.samples import calibration_batches, without_cache
 
 if TYPE_CHECKING:
     from workbench.plugin import Batch
@@ -79,6 +79,9 @@ class QuantizeOnnxStatic(OnnxResult, plugin.Step):
         )
         exclude: tuple[str, ...] = Field((), description="Names of operators to leave alone; * stands for anything.")
 
+    def unfit(self, options: Any, asks: tuple[type, ...], config: Mapping[str, Any]) -> str:
+        return without_cache(self.name, asks, config, state=False)
+
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
         """Facts: coverage, calibrated (examples used). Raises WorkbenchError without calibration data."""
         from onnxruntime.quantization import QuantFormat, quantize_static
@@ -125,7 +128,7 @@ class QuantizeOnnxStatic(OnnxResult, plugin.Step):
 def _left_alone(model: Path, options: QuantizeOnnxStatic.Options) -> list[str]:
     """Operators the request excludes, and products of two activations: the library's own switch for those is
     obeyed by one of its two formats only."""
-    names = excluded(model, options.exclude)
+    names = excluded([model], options.exclude)
     if options.constant_weights_only:
         graph = read_onnx(model)
         names += [node.name for node in graph.nodes if node.type in FAMILY and weight_of(graph, node) is None]

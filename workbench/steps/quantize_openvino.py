@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -15,10 +15,7 @@ from workbench.steps.openvino_revert import revert
 from workbench.steps.openvino_sensitivity import ranking
 from workbench.steps.quiet import quietly
 from workbench.steps.results import IrResult, ir_model
-from workbench.steps.samples import calibration_batches
-
-if TYPE_CHECKING:
-    from workbench.plugin import Batch
+from workbench.steps.samples import calibration_batches, fed, without_cache
 
 
 class QuantizeOpenVINO(IrResult, plugin.Step):
@@ -54,6 +51,9 @@ class QuantizeOpenVINO(IrResult, plugin.Step):
             (), description="Names of operators to bring back to floats at the end; the others stay as they are."
         )
 
+    def unfit(self, options: Any, asks: tuple[type, ...], config: Mapping[str, Any]) -> str:
+        return without_cache(self.name, asks, config, state=True)
+
     def apply(self, source: Path, into: Path, options: Options, context: plugin.StepContext) -> dict[str, Any]:
         """Facts: coverage, calibrated (examples used). Raises WorkbenchError without calibration data."""
         import openvino
@@ -63,8 +63,8 @@ class QuantizeOpenVINO(IrResult, plugin.Step):
             if context.like:  # it was quantized already, and fewer of its operators were brought back
                 quantized = openvino.Core().read_model(ir_model(context.like))
             else:
-                model, feeds = openvino.Core().read_model(ir_model(source)), list(calibration_batches(context))
-                quantized = _quantize(model, _fed(model, feeds[: options.subset_size]), options)
+                model, batches = openvino.Core().read_model(ir_model(source)), list(calibration_batches(context))
+                quantized = _quantize(model, fed(model, batches[: options.subset_size]), options)
             revert(quantized, ir_model(source), options.revert)
             openvino.save_model(quantized, into / "openvino_model.xml", compress_to_fp16=False)
         copy_companions(context.model, into)
@@ -79,12 +79,6 @@ class QuantizeOpenVINO(IrResult, plugin.Step):
     def leaving(self, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         """They are brought back in the end: to leave them out from the start would mean to calibrate again."""
         return options | {"revert": sorted({*options.get("revert", ()), *names})}
-
-
-def _fed(model: Any, feeds: Sequence[Batch]) -> list[dict[str, Any]]:
-    """Those inputs that the model has."""
-    known = [port.get_any_name() for port in model.inputs]
-    return [{name: feed[name] for name in known} for feed in feeds]
 
 
 def _quantize(model: Any, feeds: list[dict[str, Any]], options: QuantizeOpenVINO.Options) -> Any:

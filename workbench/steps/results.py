@@ -46,6 +46,12 @@ def onnx_parts(folder: Path) -> list[Path]:
     return [first, *([decoder] if decoder.is_file() and decoder != first else [])]
 
 
+def onnx_results(folder: Path) -> dict[str, Path]:
+    """`onnx_parts` by the names that what is made of them goes by."""
+    first, *others = onnx_parts(folder)
+    return {"model.onnx": first, **{part.name: part for part in others}}
+
+
 def ir_parts(folder: Path) -> list[Path]:
     """Every .xml file of the model in `folder`, the whole call first."""
     first, decoder = ir_model(folder), folder / DECODER_IR

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
+from workbench.feeding import feed
 from workbench.plugin import StepContext, Writes
 
 if TYPE_CHECKING:
+    import openvino
+
     from workbench.plugin import Batch
 
 LONGEST = 64
@@ -33,12 +36,6 @@ def calibration_batches(context: StepContext) -> Iterator[Batch]:
 
     Raises WorkbenchError when there is no calibration data.
     """
-    if Writes in context.asks:
-        raise WorkbenchError(
-            "This step cannot calibrate a model that writes.",
-            "Its graph takes a cache of keys and values besides the text, of which examples hold none.",
-            "Take a recipe that quantizes weights only, or activations on the fly.",
-        )
     prepared = context.calibration
     if prepared is None or not len(prepared):
         raise WorkbenchError(
@@ -49,3 +46,22 @@ def calibration_batches(context: StepContext) -> Iterator[Batch]:
     for index in range(len(prepared)):
         context.progress(index, len(prepared), "calibration")
         yield context.task.collate(prepared, [index])
+
+
+def fed(model: openvino.Model, batches: Iterable[Batch]) -> list[Batch]:
+    """What this OpenVINO model takes, of each batch. A text goes in whole: of a model that writes, the state is empty
+    before each, and NNCF empties it again."""
+    wanted = {port.get_any_name(): port.element_type.to_dtype().name for port in model.inputs}
+    return [feed(batch, wanted) for batch in batches]
+
+
+def without_cache(step: str, asks: tuple[type, ...], config: Mapping[str, Any], state: bool) -> str:
+    """Why a step cannot calibrate a model, or "": the graph of one that writes takes a cache of keys and values, which
+    examples hold none of. `state`: the runtime keeps it by itself, unless an encoder begins it in another graph."""
+    if Writes not in asks or (state and not config.get("is_encoder_decoder")):
+        return ""
+    return (
+        f"{step} cannot calibrate this model: it writes, and its graph takes a cache of keys and values besides the "
+        "text, which calibration examples do not hold. Take a recipe that quantizes weights only without calibration, "
+        "or activations on the fly."
+    )

@@ -22,7 +22,8 @@ PERPLEXITY = Metric("perplexity", unit="", better="lower", combine="exp_ratio")
 WINDOW = 512  # tokens of a text that are read; what lies behind is cut off and counted
 PROMPT = 32  # the text goes on from at most so many of its first tokens, and at most half of it
 PROMPTS = 16  # natural prompts that are timed, in turn
-DISTRIBUTIONS = 200  # texts of which the probabilities of the next token are kept, a row as wide as the vocabulary
+DISTRIBUTIONS = 200  # at most so many probabilities of a next token are kept, each a row as wide as the vocabulary
+PLACES = 8  # in one text, at most
 
 
 class TextGeneration(OneCall):
@@ -30,8 +31,9 @@ class TextGeneration(OneCall):
 
     kept["nats"]: [n, 2] negative log-likelihood in nats of every token but the first, and how many those are.
     predicted: the tokens that follow the beginning of each text, greedily.
-    scores: probabilities [m, vocabulary] of what would follow the whole text, of the first DISTRIBUTIONS texts: their
-    divergence from the baseline's stands in the report.
+    scores: probabilities [m, vocabulary] of the next token, at the same number of places in each of the first
+    DISTRIBUTIONS texts, spread evenly over its tokens, the last of them its end. Their mean divergence from the
+    baseline's stands in the report: an estimate of that over all tokens, whose probabilities would fill a disk.
     """
 
     name = "text-generation"
@@ -62,7 +64,7 @@ class TextGeneration(OneCall):
             tensors={
                 "input_ids": ids,
                 "attention_mask": [np.ones_like(text) for text in ids],
-                "keeps_scores": [np.asarray([number < DISTRIBUTIONS], dtype=np.int64) for number in range(len(ids))],
+                "keeps_scores": [np.asarray([places], dtype=np.int64) for places in _places(len(ids))],
             },
             padding={"input_ids": tokenizer.pad, "attention_mask": 0.0},
             labels=[len(text) - 1 for text in ids],
@@ -101,10 +103,11 @@ class TextGeneration(OneCall):
         import numpy as np
 
         logits = outputs["logits"]
-        keeps = batch.get("keeps_scores", np.zeros((len(logits), 1)))[:, 0] > 0
-        counted = [_expected(*row) for row in zip(logits, batch["input_ids"], batch["attention_mask"], strict=True)]
-        last = logits[keeps, -1].astype(np.float32)
-        odds = np.exp(last - last.max(axis=-1, keepdims=True, initial=-np.inf))
+        mask, keeps = batch["attention_mask"], batch.get("keeps_scores", np.zeros((len(logits), 1), dtype=np.int64))
+        counted = [_expected(*row) for row in zip(logits, batch["input_ids"], mask, strict=True)]
+        kept = [row[_spread(real, int(count))] for row, real, (count,) in zip(logits, mask, keeps, strict=True)]
+        said = np.concatenate(kept).astype(np.float32)
+        odds = np.exp(said - said.max(axis=-1, keepdims=True, initial=-np.inf))
         return Answers(
             outputs["tokens"].tolist(), odds / odds.sum(axis=-1, keepdims=True), {"nats": np.asarray(counted)}
         )
@@ -127,6 +130,20 @@ class TextGeneration(OneCall):
             for length in sequences if length <= limit for size in batches
         }  # fmt: skip
         return writing_points(natural, exact)
+
+
+def _places(texts: int) -> list[int]:
+    """In how many places of each of so many texts probabilities are kept."""
+    each = min(PLACES, max(1, DISTRIBUTIONS // max(1, texts)))
+    return [each if number < DISTRIBUTIONS else 0 for number in range(texts)]
+
+
+def _spread(mask: np.ndarray, count: int) -> np.ndarray:
+    """So many places among the real tokens, evenly, the last one among them; some twice in a shorter text."""
+    import numpy as np
+
+    real = np.flatnonzero(mask > 0)
+    return real[np.ceil(np.arange(1, count + 1) * len(real) / max(count, 1)).astype(int) - 1]
 
 
 def _beginning(text: np.ndarray) -> np.ndarray:

@@ -72,7 +72,7 @@ def trial(base: Predictions, goal: Goal, seed: int) -> Trial:
     n = len(base.ids)
     random_order = np.random.default_rng(seed).permutation(n)
     looks = tuple(_looks(n))
-    if base.vectors or len(base.scores) != n:
+    if base.vectors or len(base.scores) % n:
         return Trial("none", tuple(range(n)), ())
     if base.metric is None:
         most = most_changed(n, goal.max_drop, goal.confidence)
@@ -195,7 +195,7 @@ def _looks(n: int) -> Iterator[int]:
 
 def _by_doubt(base: Predictions, random_order: NDArray[np.int64]) -> NDArray[np.int64]:
     """Examples whose two likeliest answers are closest first; in random order where there are no such scores."""
-    if base.scores.ndim != 2 or base.scores.shape[1] < 2:
+    if base.scores.ndim != 2 or base.scores.shape[1] < 2 or len(base.scores) != len(base.ids):
         return random_order
     ranked = np.sort(evidence.probabilities(base.scores), axis=1)
     return np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
