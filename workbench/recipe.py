@@ -244,7 +244,7 @@ def shelf() -> dict[str, Recipe]:
 
 def shelf_for(task: str) -> list[Recipe]:
     """What the shelf offers for a task, the usual baseline first."""
-    return [one for one in _shelf().values() if one.shelf and task in one.shelf.tasks]
+    return [one for one in shelf().values() if one.shelf and task in one.shelf.tasks]
 
 
 def find_recipe(name_or_path: str | Path) -> Recipe:
