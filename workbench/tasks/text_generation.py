@@ -143,8 +143,8 @@ def _spread(mask: np.ndarray, count: int) -> np.ndarray:
     import numpy as np
 
     real = np.flatnonzero(mask > 0)
-    chosen: np.ndarray = real[np.ceil(np.arange(1, count + 1) * len(real) / max(count, 1)).astype(int) - 1]
-    return chosen
+    found: np.ndarray = real[np.ceil(np.arange(1, count + 1) * len(real) / max(count, 1)).astype(int) - 1]
+    return found
 
 
 def _beginning(text: np.ndarray) -> np.ndarray:
