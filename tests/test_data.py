@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hub_server import TOKEN, HubServer
+from workbench import catalog
 from workbench.artifact import sha256_of
 from workbench.errors import RequestError
 from workbench.hub import (
@@ -34,6 +35,7 @@ from workbench.hub import (
     select,
     split_calibration,
     starter_names,
+    starters,
 )
 from workbench.hub.layout import by_names, choose_split, layout_of
 
@@ -298,10 +300,12 @@ def test_rows_travel_in_a_folder_with_their_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", starter_names())
 def test_every_starter_has_evaluation_and_calibration_rows(name: str) -> None:
     info = find_data(f"starter:{name}")
-    fields = IMAGE if info.files[0].path.endswith("parquet") else TEXT
+    card = starters.card(starters.find(f"starter:{name}"))
+    task = catalog.task(card["task"])
+    fields = Fields(task.columns, task.inputs, task.target)
     evaluation, calibration = read_rows(info, fields), read_rows(find_data(f"starter:{name}[calibration]"), fields)
     assert info.train is not None and info.train.split == "calibration"
-    assert len(evaluation) >= 1000 and len(calibration) >= 200 and evaluation.labelled
+    assert [len(evaluation), len(calibration)] == list(card["rows"].values()) and evaluation.labelled
     assert split_calibration(evaluation, train=calibration).overlap_removed == 0
 
 

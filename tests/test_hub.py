@@ -407,7 +407,7 @@ def test_a_folder_starter_is_found_and_made(tmp_path: Path, monkeypatch: pytest.
         find_model("starter:sentimant")
 
 
-@pytest.mark.parametrize("name", rooms.starter_names())
+@pytest.mark.parametrize("name", rooms.starter_models())
 def test_every_starter_is_made_as_its_card_says(name: str, tmp_path: Path) -> None:
     info = find_model(f"starter:{name}")
     assert digest_of(fetch_model(info, tmp_path, quiet)) == info.revision

@@ -45,6 +45,16 @@ def test_only_what_the_recipe_needs_is_installed(warm_run: tuple[Path, str], tmp
     assert alone == [] and not any("+" in word for word in exact)
 
 
+def test_a_starter_in_parquet_files_needs_what_reads_them(warm_run: tuple[Path, str], tmp_path: Path) -> None:
+    file = written(warm_run, tmp_path, "onnx-fp32")
+    for source, wanted in {"starter:sentiment": False, "starter:speech": True, "org/name": True}.items():
+        said = yaml.safe_load(file.read_text())
+        said["spec"]["data"]["evaluation"]["source"] = source
+        file.write_text(yaml.safe_dump(said, sort_keys=False))
+        exact, _ = replica.requirements(recipe.load(file))
+        assert any(word.startswith("pyarrow==") for word in exact) is wanted
+
+
 def test_a_package_that_is_not_to_be_had_is_said_in_words(
     home: Path, warm_run: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

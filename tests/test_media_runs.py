@@ -17,6 +17,7 @@ from workbench import bench, hub
 from workbench.errors import RequestError
 from workbench.hub.columns import Fields
 from workbench.store import Store
+from workbench.tasks.speech_recognition import SpeechRecognition
 
 
 def scenes(folder: Path) -> Path:
@@ -70,7 +71,8 @@ def test_segmentation_goes_from_pictures_and_masks_to_a_report(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_sounds_without_data_are_refused_by_the_plan(tmp_path: Path) -> None:
+def test_a_task_that_brings_no_data_is_refused_by_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SpeechRecognition, "default_data", "")
     model = media.make_ctc(tmp_path / "model")
     with pytest.raises(RequestError) as caught:
         bench.plan(bench.request(str(model), ["onnx-fp32"]))

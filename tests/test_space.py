@@ -41,6 +41,7 @@ def test_the_readme_at_its_root_has_the_header_that_the_hub_reads(folder: Path) 
 
 def test_it_holds_the_app_the_package_the_shelf_and_the_starter_and_no_caches(folder: Path) -> None:
     assert {"app.py", "workbench", "recipes", "starter", "requirements.txt", "LICENSE"} <= set(os.listdir(folder))
+    assert {"sentiment", "fashion", "speech"} <= set(os.listdir(folder / "starter"))
     assert not [path for path in folder.rglob("*") if path.name == "__pycache__" or path.suffix == ".pyc"]
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 100e6
 

@@ -48,3 +48,5 @@ def test_schemas_styles_and_targets_are_in_the_wheel(installed: Path) -> None:
     wanted = ["recipe.schema.json", "report/report.schema.json", "report/style.css", "report/script.js"]
     assert not [name for name in wanted if not (inside / name).is_file()]
     assert list((inside / "targets").glob("*.yaml")) and (inside / "_starter" / "NOTICE.md").is_file()
+    made = {str(path.relative_to(ROOT / "starter")) for path in (ROOT / "starter").glob("*/*")}
+    assert made and not [name for name in made if not (inside / "_starter" / name).is_file()]

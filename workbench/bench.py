@@ -743,4 +743,5 @@ def first_choices(task: str) -> list[Recipe]:
 
 
 def starters() -> list[str]:
-    return [f"starter:{name}" for name in hub.starter_names()]
+    """Those that hold a model."""
+    return [f"starter:{name}" for name in hub.starter_models()]

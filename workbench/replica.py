@@ -104,10 +104,16 @@ def _needs(recipe: Recipe) -> set[str]:
 
 
 def _tables(recipe: Recipe) -> set[str]:
-    """Data on the Hub is mostly Parquet; of local data the name tells."""
+    """Data on the Hub is mostly Parquet; of local data the name tells, of a starter its files."""
     sets = recipe.spec.data
     sources = [one.source for one in (sets.evaluation, sets.calibration) if one] if sets else []
-    return {"pyarrow" for one in sources if not one.startswith("starter:") and not one.endswith(PLAIN)}
+    return {"pyarrow" for one in sources for file in _files(one) if not file.endswith(PLAIN)}
+
+
+def _files(source: str) -> list[str]:
+    if not source.startswith("starter:"):
+        return [source]
+    return [path.name for path in starters.data_files(starters.find(source)).values()]
 
 
 def _starter_bases(recipe: Recipe) -> list[str]:

@@ -6,7 +6,7 @@ from workbench.hub.columns import Fields, find_columns, row_id
 from workbench.hub.data import Data, DataInfo, fetch_data, find_data, read_rows
 from workbench.hub.models import ModelInfo, ModelSummary, fetch_model, find_model, search_models
 from workbench.hub.rows import Split, ids_sha256, load_rows, save_rows, select, split_calibration
-from workbench.hub.starters import starter_folder, starter_names
+from workbench.hub.starters import starter_folder, starter_models, starter_names
 from workbench.hub.tasks import infer_task, task_by_optimum, task_of_class
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "select",
     "split_calibration",
     "starter_folder",
+    "starter_models",
     "starter_names",
     "task_by_optimum",
     "task_of_class",

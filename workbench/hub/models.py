@@ -197,6 +197,11 @@ def _digest(files: Sequence[RemoteFile]) -> str:
 
 def _find_starter(reference: str) -> ModelInfo:
     folder = starters.find(reference)
+    if not starters.holds_model(folder):
+        there = ", ".join(f"starter:{name}" for name in starters.starter_models())
+        raise RequestError(
+            f"{reference} holds no model.", "It is data, to be given with --data.", f"Starters with a model: {there}."
+        )
     card = starters.card(folder)
     files = tuple(starters.model_files(folder))
     config = allowed.parse_config("config.json", (folder / "config.json").read_bytes(), reference)

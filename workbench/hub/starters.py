@@ -1,4 +1,4 @@
-"""The starter: a small real model and labelled data that come with the package, so that all runs offline."""
+"""The starters: small real models, and data, that come with the package, so that all runs offline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,16 @@ def starter_folder() -> Path:
 
 
 def starter_names() -> list[str]:
+    """Those that hold data, a model or both."""
     return sorted(path.parent.name for path in starter_folder().glob("*/starter.json"))
+
+
+def starter_models() -> list[str]:
+    return [name for name in starter_names() if holds_model(starter_folder() / name)]
+
+
+def holds_model(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
 
 
 def find(reference: str) -> Path:
@@ -37,7 +46,7 @@ def find(reference: str) -> Path:
 
 
 def card(folder: Path) -> dict[str, Any]:
-    """starter.json: task, kind (delta or folder), hashes, licence, rows."""
+    """starter.json: task, kind (delta, folder or data), hashes, licence, rows."""
     content: dict[str, Any] = json.loads((folder / "starter.json").read_text(encoding="utf-8"))
     return content
 

@@ -25,6 +25,7 @@ class AudioClassification(Heard, Classification):
     needs = NEEDS
     columns = {"audio": COLUMNS, "label": ("label", "labels")}
     inputs = (("audio",),)
+    default_data = "starter:speech"
 
     def check(self, rows: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
         checked = super().check(rows, config)

@@ -46,6 +46,7 @@ class SpeechRecognition(Heard):
     needs = (*NEEDS, "jiwer")
     columns = {"audio": COLUMNS, "text": ("text", "transcription", "sentence", "transcript", "normalized_text")}
     inputs = (("audio",),)
+    default_data = "starter:speech"
     target = "text"
     metrics = (WER, CER)
 
