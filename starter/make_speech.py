@@ -92,7 +92,8 @@ def save_rows(rows: list[tuple[str, str, float]], sounds: list[np.ndarray], path
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     plain = {"text": pa.string(), "voice": pa.string(), "stretch": pa.float64()}
     features = {"audio": {"sampling_rate": RATE, "_type": "Audio"}}
-    features |= {name: {"dtype": str(one).replace("double", "float64"), "_type": "Value"} for name, one in plain.items()}
+    features |= {name: {"dtype": str(one).replace("double", "float64"), "_type": "Value"}
+                 for name, one in plain.items()}  # fmt: skip
     notes = {"huggingface": json.dumps({"info": {"features": features}})}
     schema = pa.schema([("audio", kind), *plain.items()], metadata=notes)
     columns = dict(zip(plain, zip(*rows, strict=True), strict=True))
