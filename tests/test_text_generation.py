@@ -17,10 +17,8 @@ from tests.tiny.writers import make_llama
 from workbench import catalog, generation
 from workbench.comparison import accuracy_of
 from workbench.comparison.seen import Goal, Predictions
-from workbench.errors import WorkbenchError
 from workbench.generation import Habits
-from workbench.plugin import Batch, Prepared, StepContext, Writes
-from workbench.steps.samples import calibration_batches
+from workbench.plugin import Batch, Prepared, Writes
 from workbench.tasks.text_generation import DISTRIBUTIONS, PROMPT, WINDOW, TextGeneration
 from workbench.tasks.writing import WRITTEN
 
@@ -191,12 +189,6 @@ def test_speed_has_a_whole_text_and_the_first_token_and_those_after_it_apart(ses
     taken = TASK.time(session, points[0].batches[0])
     assert {point.metric for point in points} == set(taken)
     assert isinstance(session, Writes) and all(seconds > 0 for seconds in taken.values())
-
-
-def test_a_step_that_calibrates_refuses_a_model_that_writes(model: Path, prepared: Prepared) -> None:
-    context = StepContext(TASK, model, prepared, prepared, lambda *_: None)
-    with pytest.raises(WorkbenchError, match="cannot calibrate a model that writes"):
-        next(calibration_batches(context))
 
 
 # ---- one comparison, and what it built ----------------------------------------------------------
