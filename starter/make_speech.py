@@ -34,6 +34,7 @@ PACKAGE, VERSION = "flite", "2.2-5"
 ENCODER = {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.9}
 SERIAL = 1
 ORIGIN = "sentences written for this project, spoken by CMU Flite"
+NOTE = "The voices of starter:speech are synthetic: how well they are understood says nothing about a microphone."
 
 
 def split(sentences: Sequence[str], seed: int) -> dict[str, list[tuple[str, str, float]]]:
@@ -92,8 +93,9 @@ def save_rows(rows: list[tuple[str, str, float]], sounds: list[np.ndarray], path
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     plain = {"text": pa.string(), "voice": pa.string(), "stretch": pa.float64()}
     features = {"audio": {"sampling_rate": RATE, "_type": "Audio"}}
-    features |= {name: {"dtype": str(one).replace("double", "float64"), "_type": "Value"}
-                 for name, one in plain.items()}  # fmt: skip
+    features |= {
+        name: {"dtype": str(one).replace("double", "float64"), "_type": "Value"} for name, one in plain.items()
+    }
     notes = {"huggingface": json.dumps({"info": {"features": features}})}
     schema = pa.schema([("audio", kind), *plain.items()], metadata=notes)
     columns = dict(zip(plain, zip(*rows, strict=True), strict=True))
@@ -117,6 +119,7 @@ def card(into: Path, measured: dict[str, dict[str, float]]) -> dict:
     return {
         "task": "automatic-speech-recognition",
         "kind": "data",
+        "note": NOTE,
         "files": {name: file_sha256(into / name) for name in (*files, "sentences.txt")},
         "licence": "Apache-2.0 (sentences and sounds); the voices are CMU Flite's",
         "data": {"package": PACKAGE, "version": VERSION, "origin": ORIGIN, "voices": list(VOICES)},

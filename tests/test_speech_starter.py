@@ -89,10 +89,11 @@ def test_sounds_without_data_are_planned_with_it_and_without_its_labels(
     said = plan.data["evaluation"]
     assert (said["source"], said["split"], said["n"]) == ("starter:speech", "evaluation", 100)
     assert not said["labelled"] and any("without their labels" in warning for warning in plan.warnings)
+    assert CARD["note"] in plan.warnings
 
 
 def test_named_as_data_it_has_its_texts_and_sounds_of_its_own_to_calibrate_with(tmp_path: Path) -> None:
     plan = plan_of(media.make_ctc, tmp_path, "onnx-int8-static", data="starter:speech")
     assert plan.data["evaluation"]["labelled"] and plan.data["evaluation"]["n"] == 100
     assert plan.data["calibration"]["split"] == "calibration" and plan.data["calibration"]["n"] == 30
-    assert not plan.warnings
+    assert plan.warnings == (CARD["note"],)

@@ -38,7 +38,7 @@ TRAIN = {"starter": "calibration", "hub": "train", "local": "train"}
 @dataclass(frozen=True)
 class DataInfo:
     """Data that was found and not yet read. `id` is what a recipe says; `parts` split -> files, paths below
-    `folder` or in the repository; `commit` only for the Hub."""
+    `folder` or in the repository; `commit` only for the Hub. `note`: what whoever reads a result must know of it."""
 
     id: str
     kind: Literal["hub", "local", "starter"]
@@ -48,6 +48,7 @@ class DataInfo:
     folder: Path | None = None
     separator: str | None = None
     whole_folders: bool = False
+    note: str = ""
 
     @property
     def files(self) -> tuple[RemoteFile, ...]:
@@ -132,7 +133,8 @@ def _take_split(reference: str, split: str | None) -> tuple[str, str | None]:
 def _find_starter(reference: str, split: str | None) -> DataInfo:
     folder = starters.find(reference)
     parts = {name: (_local_file(folder, path),) for name, path in starters.data_files(folder).items()}
-    return DataInfo(reference, "starter", choose_split(parts, split, reference), parts, folder=folder)
+    split, note = choose_split(parts, split, reference), starters.card(folder).get("note", "")
+    return DataInfo(reference, "starter", split, parts, folder=folder, note=note)
 
 
 def _local_file(folder: Path, path: Path) -> RemoteFile:
@@ -278,7 +280,7 @@ def read_rows(info: DataInfo, fields: Fields, *, into: Path | None = None, max_r
     alternatives = [set(names) for names in fields.inputs if set(names) <= set(mapping)]
     inputs = max(alternatives, key=len)
     rows: list[dict[str, Any]] = []
-    warnings: list[str] = []
+    warnings = [info.note] if info.note else []
     seen = 0
     for seen, (raw, table, number) in enumerate(_numbered(tables, mapping), 1):
         if seen > max_rows:

@@ -46,7 +46,7 @@ def find(reference: str) -> Path:
 
 
 def card(folder: Path) -> dict[str, Any]:
-    """starter.json: task, kind (delta, folder or data), hashes, licence, rows."""
+    """starter.json: task, kind (delta, folder or data), hashes, licence, rows, and a note where results need one."""
     content: dict[str, Any] = json.loads((folder / "starter.json").read_text(encoding="utf-8"))
     return content
 
