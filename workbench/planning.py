@@ -321,7 +321,8 @@ class _Planner:
     def _not_offered(self, recipe: Recipe) -> str:
         """Why a recipe of the shelf that nobody named is not tried: it does not work for this task."""
         offered = [one.name for one in recipes.shelf_for(self.task.name)]
-        if not offered or recipe.name in (*offered, *self.request.named) or recipe.name not in recipes.shelf():
+        asked = (*self.request.named, self.request.baseline["name"])
+        if not offered or recipe.name in (*offered, *asked) or recipe.name not in recipes.shelf():
             return ""
         return f"The shelf does not offer it for {self.task.name}. `-r {recipe.name}` tries it all the same."
 
