@@ -1,5 +1,5 @@
-"""Kinds of models as `workbench.pipeline` and `workbench.load` open them in three runtimes: they answer as transformers
-has it."""
+"""Kinds of models as `workbench.pipeline` and `workbench.load` open them, in PyTorch and in other runtimes: they answer
+as transformers has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from workbench.errors import RequestError
 from workbench.store import Store
 
 pytestmark = pytest.mark.slow
-RECIPES = ("pytorch-fp32", "onnx-fp32", "openvino-fp32")
 TEXTS = [text for text, _ in small.texts(3, seed=5)]
 
 
@@ -47,9 +46,9 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return media.speech(tmp_path_factory.mktemp("sounds") / "speech")
 
 
-@pytest.fixture(params=RECIPES)
-def recipe(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def runtimes(*others: str) -> pytest.MarkDecorator:
+    """PyTorch and these, each by its recipe of the shelf."""
+    return pytest.mark.parametrize("recipe", [f"{name}-fp32" for name in ("pytorch", *others)])
 
 
 def pipes(task: str, recipe: str, model: Path, store: Store, data: Path | None = None) -> tuple[Any, Any]:
@@ -85,6 +84,7 @@ def picture(seed: int) -> Any:
     return Image.open(io.BytesIO(png(seed)))
 
 
+@runtimes("openvino")
 def test_pictures_are_segmented(recipe: str, made: Any, store: Store) -> None:
     mine, own = pipes("image-segmentation", recipe, made(media.make_segformer), store)
     assert type(mine) is type(own)
@@ -96,6 +96,7 @@ def test_pictures_are_segmented(recipe: str, made: Any, store: Store) -> None:
     mine.model.close()
 
 
+@runtimes("onnx")
 def test_pictures_are_held_against_words(recipe: str, made: Any, store: Store) -> None:
     mine, own = pipes("zero-shot-image-classification", recipe, made(media.make_clip), store)
     asked = {"candidate_labels": list(media.GARMENTS), "hypothesis_template": "a photo of a {}"}
@@ -113,6 +114,7 @@ def heard(seed: int) -> dict[str, Any]:
     return {"raw": soundfile.read(io.BytesIO(media.wav(seed)), dtype="float32")[0], "sampling_rate": media.RATE}
 
 
+@runtimes("openvino")
 def test_sounds_are_classified(recipe: str, made: Any, store: Store, sounds: Path) -> None:
     mine, own = pipes("audio-classification", recipe, made(media.make_ast), store, sounds)
     for seed in range(3):
@@ -120,6 +122,7 @@ def test_sounds_are_classified(recipe: str, made: Any, store: Store, sounds: Pat
     mine.model.close()
 
 
+@runtimes("onnx", "openvino")
 @pytest.mark.parametrize("maker", [media.make_whisper, media.make_ctc], ids=["whisper", "ctc"])
 def test_speech_is_written_down(maker: Any, recipe: str, made: Any, store: Store, sounds: Path) -> None:
     mine, own = pipes("automatic-speech-recognition", recipe, made(maker), store, sounds)
@@ -130,6 +133,7 @@ def test_speech_is_written_down(maker: Any, recipe: str, made: Any, store: Store
     mine.model.close()
 
 
+@runtimes("onnx")
 def test_more_words_than_a_model_has_places_for_are_refused(made: Any, loaded: Any, sounds: Path) -> None:
     opened = loaded(made(media.make_whisper), sounds)
     with pytest.raises(RequestError, match=r"no room for 300 new tokens.*300 positions, and the prompt takes 2"):
@@ -144,6 +148,7 @@ def same(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> None:
 # ---- what transformers has no pipeline for ------------------------------------------------------
 
 
+@runtimes("onnx")
 def test_a_model_that_answers_questions_is_called_like_the_original(made: Any, loaded: Any) -> None:
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -158,6 +163,7 @@ def test_a_model_that_answers_questions_is_called_like_the_original(made: Any, l
         assert torch.allclose(answer[name], expected[name], atol=1e-3), name
 
 
+@runtimes("openvino")
 def test_a_model_of_sentences_is_called_like_the_original(made: Any, loaded: Any) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -173,6 +179,7 @@ def test_a_model_of_sentences_is_called_like_the_original(made: Any, loaded: Any
     assert torch.allclose(answer[mask], expected[mask], atol=1e-3)
 
 
+@runtimes("onnx", "openvino")
 def test_a_model_with_an_encoder_writes_what_the_original_writes(made: Any, loaded: Any) -> None:
     """One call, and generate: with the end tokens of the model, padding of its own, and a prompt for the decoder."""
     import torch
