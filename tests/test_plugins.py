@@ -144,12 +144,13 @@ def test_the_commands_of_an_examples_page_work_as_written(
 
 @pytest.fixture
 def broken(tmp_path: Path) -> str:
-    """PYTHONPATH of a process with a package of five recipes, one of them readable, and a folder that is missing."""
+    """PYTHONPATH of a process with a package of six recipes, two of them readable, and a folder that is missing."""
     site, good = tmp_path / "site", RECIPE.read_text(encoding="utf-8").replace("name: onnx-reference", "name: mine")
     files = {
         "a-list.yaml": "- a\n- list\n", "no-yaml.yaml": "schema: [workbench/recipe@1\n", "mine.yaml": good,
         "unknown-key.yaml": good.replace("pays_when:", "pays_whenever:"),
         "taken.yaml": good.replace("name: mine", "name: onnx-fp32"),
+        "elsewhere.yaml": good.replace("name: mine", "name: elsewhere").replace("device: cpu", "device: gpu"),
     }  # fmt: skip
     metadata = {
         "METADATA": "Metadata-Version: 2.1\nName: fruit-recipes\nVersion: 1\n",
@@ -166,7 +167,7 @@ def broken(tmp_path: Path) -> str:
 def test_a_broken_recipe_is_told_as_its_packages_fault_and_breaks_nothing(broken: str) -> None:
     done = command("recipes", "--json", PYTHONPATH=broken)
     found = {one["name"]: one for one in json.loads(done.stdout)}
-    assert [*found] == [*recipe.shelf(), "mine"] and found["onnx-fp32"]["origin"] == ""
+    assert [*found] == [*recipe.shelf(), "elsewhere", "mine"] and found["onnx-fp32"]["origin"] == ""
     assert "no backend called 'onnx-reference'" in found["mine"]["missing"], "the recipe can be read, and cannot run"
     said = {line.split()[1]: line for line in done.stderr.splitlines()}
     assert set(said) == {"a-list.yaml", "no-yaml.yaml", "unknown-key.yaml", "taken.yaml", "fruit.nowhere"}

@@ -102,7 +102,8 @@ def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Fac
     shelf = recipe.shelf_for(task) if task else list(recipe.shelf().values())
     base = recipe.on_shelf(Goal().baseline)
     shelf += [base] if base not in shelf else []  # it is measured with any task
-    asked = {one.spec.target.backend for one in shelf if there == here and one.spec.target.device != "cpu"}
+    able = [one for one in shelf if there == here and not missing_for(one)]  # a package may name a backend nobody has
+    asked = {one.spec.target.backend for one in able if one.spec.target.device != "cpu"}
     with ThreadPoolExecutor() as pool:
         known = dict(zip(asked, pool.map(devices, asked), strict=True))
     found = [_offered(one, wanted, there, known) for one in shelf]
