@@ -120,7 +120,8 @@ def test_each_kind_of_classifier_is_compared_by_its_own_metric(
     assert report["model"]["task"] == "text-classification" and report["data"]["evaluation"]["n"] == tiny.COUNT
     for row in report["rows"]:
         accuracy = row["accuracy"]
-        assert accuracy["metric"] == metric and {one["metric"] for one in accuracy["secondary"]} == others
+        secondary = {one["metric"] for one in accuracy["secondary"]} - {"kl"}  # what rows beside the baseline have more
+        assert accuracy["metric"] == metric and secondary == others
         assert abs(accuracy["delta"]) < 1e-3 and accuracy["agreement"] >= 0.9
 
 
