@@ -46,7 +46,7 @@ def test_the_form_is_used_with_the_keyboard_alone(address: str) -> None:
         page.goto(address)
         browser.open_tab(page, "Choose")
         card = page.locator("#rc-onnx-int8-weights")
-        page.locator(".group", has_text="onnxruntime").locator(".more > summary").focus()
+        page.locator(".group", has_text="onnxruntime").locator(".more > summary").first.focus()
         page.keyboard.press("Enter")
         card.focus()
         page.keyboard.press("Space")

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench import catalog, environment, machine, recipe
 from workbench import target as target_room
-from workbench.errors import RequestError
+from workbench.errors import RequestError, WorkbenchError
 from workbench.plugin import Backend, Plugin, Task
 from workbench.recipe import Recipe
 from workbench.recipe_keys import Goal
@@ -104,13 +104,22 @@ def offered(task: str, wanted: MachineClass | None, devices: Callable[[str], Fac
     shelf += [base] if base not in shelf else []  # it is measured with any task
     able = [one for one in shelf if there == here and not missing_for(one)]  # a package may name a backend nobody has
     asked = {one.spec.target.backend for one in able if one.spec.target.device != "cpu"}
+
+    def answer(backend: str) -> Facts | WorkbenchError:
+        try:
+            return devices(backend)
+        except WorkbenchError as error:  # a runtime that cannot start costs its own recipes alone
+            return error
+
     with ThreadPoolExecutor() as pool:
-        known = dict(zip(asked, pool.map(devices, asked), strict=True))
+        known = dict(zip(asked, pool.map(answer, asked), strict=True))
     found = [_offered(one, wanted, there, known) for one in shelf]
     return sorted(found, key=lambda one: (one.recipe.name != base.name, target_room.place(wanted, one.recipe)))
 
 
-def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices: dict[str, Facts]) -> Offered:
+def _offered(
+    one: Recipe, wanted: MachineClass, there: machine.Machine, devices: dict[str, Facts | WorkbenchError]
+) -> Offered:
     """`devices` by backend, of this machine; where it is another one's turn, they are over there."""
     missing, unsuited = missing_for(one), target_room.unsuited(wanted, one)
     if not missing:
@@ -123,11 +132,13 @@ def _offered(one: Recipe, wanted: MachineClass, there: machine.Machine, devices:
     return Offered(one, missing, unsuited, first and not missing and not unsuited, recipe.origin(one.name))
 
 
-def _no_device(one: Recipe, devices: dict[str, Facts]) -> str:
+def _no_device(one: Recipe, devices: dict[str, Facts | WorkbenchError]) -> str:
     wanted, backend = one.spec.target.device, one.spec.target.backend
     if wanted == "cpu" or backend not in devices:
         return ""
     found = devices[backend]
+    if isinstance(found, WorkbenchError):
+        return f"{backend} could not be asked for its devices: {found.what}"
     if wanted not in found:
         return f"there is no device called {wanted} here; {backend} has {', '.join(found)}"
     return str(found[wanted]["missing"])

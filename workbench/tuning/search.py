@@ -68,10 +68,11 @@ def race_all(trying: Trying) -> None:
 def _race(trying: Trying, last: bool) -> None:
     built: list[Candidate] = []
     for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
-        something = bool(built or trying.ledger.raced())
-        if trying.time_is_up and something:
+        if trying.time_is_up and (built or trying.ledger.raced()):
             trying.ledger.bury(one.name, "budget", before="was built")
-        elif trying.build(one, one.racer, hurry=something and not last, again=not last):
+            continue
+        others = bool(built) or trying.ledger.has_raced
+        if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
         if len(built) == racing.HEAT or (built and trying.baseline_has_answered and not trying.ledger.has_raced):
             _heat(trying, built)
