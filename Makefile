@@ -11,7 +11,7 @@ try: .venv/ready-$(SUM)
 	$(BIN)/workbench try
 
 test: .venv/ready-dev-$(DEV_SUM) browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 80 --durations-min 10
 
 # The tests of the page drive a real browser: Chromium of the machine, else Debian's (asked for as root or with sudo).
 browser:

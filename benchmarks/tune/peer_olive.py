@@ -28,6 +28,7 @@ from olive.workflows import run
 from peer_rows import MAX_DROP, Row, labels, read, whole
 
 MAX_ITERATIONS = 30  # of 88 different settings; the sampler draws the first ten at random
+MAX_SECONDS = 1200  # after which no further setting is begun
 CALIBRATED = 100
 
 
@@ -90,7 +91,12 @@ def _workflow(folder: Path, classes: int, threads: int) -> dict[str, Any]:
         "evaluators": {"both": {"metrics": metrics}},
         "passes": {"quantization": {"type": "OnnxQuantization", "config": quantization}},
         "engine": {
-            "search_strategy": {"execution_order": "joint", "sampler": "tpe", "max_iter": MAX_ITERATIONS},
+            "search_strategy": {
+                "execution_order": "joint",
+                "sampler": "tpe",
+                "max_iter": MAX_ITERATIONS,
+                "max_time": MAX_SECONDS,
+            },
             "target": "here",
             "evaluator": "both",
             "cache_dir": str(folder / "cache"),

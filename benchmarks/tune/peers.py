@@ -22,6 +22,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--made", type=Path, metavar="FOLDER", help="where classifiers other than the starter are kept")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to work, and to go on")
     parser.add_argument("--budget", default="10m", help="of our search")
+    parser.add_argument("--patience", type=float, default=25, metavar="MINUTES", help="until a peer is stopped")
     asked = parser.parse_args()
     pythons = {"nncf": sys.executable} | dict(word.split("=", 1) for word in asked.pythons)
     if unknown := set(pythons) - set(PEERS):
@@ -92,9 +94,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = asked.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        section = _beside(
-            pythons, _classifier(asked.model, asked.made or folder / "made", folder), asked.budget, folder
-        )
+        one = _classifier(asked.model, asked.made or folder / "made", folder)
+        section = _beside(pythons, one, asked.budget, 60 * asked.patience, folder)
     RESULT.write_text(with_section(RESULT.read_text() if RESULT.exists() else "", asked.model, section))
     print(section)
 
@@ -107,12 +108,12 @@ def with_section(before: str, name: str, section: str) -> str:
     return "\n".join(parts)
 
 
-def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, folder: Path) -> str:
+def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: float, folder: Path) -> str:
     quick = [*one.given, "--n", "100", "--quick", "--out", str(folder / "start")]
     starts = sorted({PEERS[peer].start for peer in pythons})
     os.environ["WORKBENCH_HOME"] = str(folder / "start-home")  # our search finds nothing built
     begun = _once(folder / "start.json", lambda: compared(quick, starts))
-    said = {peer: _once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder))
+    said = {peer: _once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder, patience))
             for peer, python in pythons.items()}  # fmt: skip
     home = folder / "home"
     ours = _once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
@@ -147,22 +148,29 @@ def _classifier(name: str, made: Path, folder: Path) -> Classifier:
     return Classifier(into, *classifiers.data(name, into))
 
 
-def _peer(name: str, python: str, one: Classifier, folder: Path) -> dict[str, Any]:
-    """What the peer says of itself, its wall seconds, process and imports and all, and whether a model came of it."""
+def _peer(name: str, python: str, one: Classifier, folder: Path, patience: float) -> dict[str, Any]:
+    """What the peer says of itself, its wall seconds, process and imports and all, and whether a model came of it. It
+    is stopped after `patience` seconds."""
     peer, place = PEERS[name], folder / name
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     start = folder / "start/models" / peer.start / peer.file
     said = [start, one.model, one.evaluation, one.calibration, place / f"peer{peer.suffix}", machine.auto_threads()]
     begin = time.monotonic()
-    done = subprocess.run([python, str(HERE / f"peer_{name}.py"), *map(str, said)], capture_output=True,
-                          text=True, cwd=place)  # fmt: skip
+    with (place / "log").open("w") as log:
+        begun = subprocess.Popen([python, str(HERE / f"peer_{name}.py"), *map(str, said)], stdout=subprocess.PIPE,
+                                 stderr=log, text=True, cwd=place, start_new_session=True)  # fmt: skip
+        try:
+            told, _ = begun.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(begun.pid, signal.SIGKILL)
+            begun.wait()
+            return {"error": f"not at its end after {patience / 60:.0f} min", "wall_s": time.monotonic() - begin}
     wall = time.monotonic() - begin
-    (place / "log").write_text(done.stdout + done.stderr)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        return {"error": lines[-1] if lines else f"exit {done.returncode}", "wall_s": wall}
-    facts: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    if begun.returncode:
+        lines = (place / "log").read_text().strip().splitlines()
+        return {"error": lines[-1] if lines else f"exit {begun.returncode}", "wall_s": wall}
+    facts: dict[str, Any] = json.loads(told.strip().splitlines()[-1])
     return facts | {"wall_s": wall, "found": (place / f"peer{peer.suffix}").exists()}
 
 
@@ -207,7 +215,7 @@ def _result(
 
 def _told(facts: Mapping[str, Any]) -> str:
     if "error" in facts:
-        return f"failed with `{facts['error']}`"
+        return f"no result: `{facts['error']}`"
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     note = f"; {facts['note']}" if "note" in facts else ""
     seen = facts["evaluations"]
