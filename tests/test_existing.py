@@ -34,11 +34,16 @@ def _as_it_is(folder: Path, **options: str) -> Path:
     return path
 
 
+def asked(repository: Path, recipe: Path, small: Small) -> list[str]:
+    inputs = ["compare", str(repository), "--data", str(small.rows), "--baseline", str(small.baseline)]
+    return [*inputs, "-r", str(recipe), "--json"]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("known_machine")
 def test_a_repositorys_onnx_folder_is_compared_as_it_is(repository: Path, small: Small, tmp_path: Path) -> None:
     recipe = _as_it_is(tmp_path)
-    done = command("compare", str(repository), "-r", str(recipe), "--data", str(small.rows), "--json", cwd=tmp_path)
+    done = command(*asked(repository, recipe, small), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)["rows"][1]
     assert row["name"] == "as-it-is" and row["backend"] == "onnxruntime" and row["accuracy"]["agreement"] == 1.0
@@ -52,7 +57,7 @@ def test_a_file_that_is_not_there_fails_its_row_with_what_there_is(
     repository: Path, small: Small, tmp_path: Path
 ) -> None:
     recipe = _as_it_is(tmp_path, file="model_int4.onnx")
-    done = command("compare", str(repository), "-r", str(recipe), "--data", str(small.rows), "--json", cwd=tmp_path)
+    done = command(*asked(repository, recipe, small), cwd=tmp_path)
     assert done.returncode == 1
     row = json.loads(done.stdout)["rows"][1]
     assert row["status"] == "failed" and "onnx/model.onnx" in row["reason"]

@@ -172,13 +172,15 @@ def test_killed_again_and_again_a_search_goes_on_and_makes_nothing_twice(small: 
 def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_something_is_built(
     small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No build ends within no time: the first is not hurried, the second has its turn when that one has been raced."""
+    """No build ends within no time: the first is not hurried, the second has its turn when that one has been raced, and
+    the third, which needs the step that took long, is not even begun before."""
     monkeypatch.setattr(trying, "BUILDING", 0.0)
     monkeypatch.setattr(trying, "FEWEST_SECONDS", 0.0)
-    first, slow = (make.make_recipe(tmp_path, "onnx-int8-dynamic", name, {"per_channel": per_channel})
-                   for name, per_channel in (("first", True), ("slow", False)))  # fmt: skip
+    changes: dict[str, dict[str, Any]] = {"first": {"per_channel": True}, "slow": {"per_channel": False},
+                                          "third": {"weight_type": "uint8"}}  # fmt: skip
+    candidates = [make.make_recipe(tmp_path, "onnx-int8-dynamic", *one) for one in changes.items()]
     asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
-    plan, store = bench.plan(bench.tune_request(str(small.model), [first, slow], fresh=True, **asked)), Store()
+    plan, store = bench.plan(bench.tune_request(str(small.model), candidates, fresh=True, **asked)), Store()
     run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
     said: list[Event] = []
     trier = trying.Trying(plan, store, store.run_folder(run), said.append)
@@ -187,6 +189,7 @@ def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_somet
     search.race_all(trier)
     states = [(event.name, event.state) for event in said if isinstance(event, Tried)]
     assert states.index(("first", "alive")) < states.index(("slow", "alive")), states
+    assert states.index(("slow", "alive")) <= states.index(("third", "alive")), states
     broken = [event for event in said if isinstance(event, Failed)]
     assert [(event.kind, event.stage) for event in broken] == [("timeout", "quantize-onnx-dynamic")], broken
 

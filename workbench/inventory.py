@@ -185,12 +185,5 @@ def here() -> Facts:
     return found.to_dict() | {
         "threads": machine.auto_threads(), "instruction_sets": found.instruction_sets,
         "native": {precision: found.computes(precision) for precision in machine.NATIVE},
-        "runtimes": environment.versions_of(needs), "is": _classes(),
+        "runtimes": environment.versions_of(needs), "is": [one.name for one in target_room.classes_of(found)],
     }  # fmt: skip
-
-
-def _classes() -> list[str]:
-    """The machine classes that this machine is one of."""
-    found = machine.this_machine()
-    known = [one for one in target_room.targets() if one.name != target_room.THIS_MACHINE]
-    return [one.name for one in known if not target_room.lacks(one, found)]

@@ -160,6 +160,11 @@ def lacks(wanted: MachineClass, here: Machine) -> str:
     return ""
 
 
+def classes_of(here: Machine) -> list[MachineClass]:
+    """The machine classes that this machine is one of."""
+    return [one for one in targets() if one.name != THIS_MACHINE and not lacks(one, here)]
+
+
 def _called(words: str, name: str) -> bool:
     """All of the words are words of the name: an L40S is no L4."""
     return all(re.search(rf"\b{re.escape(word)}\b", name, re.IGNORECASE) for word in words.split())

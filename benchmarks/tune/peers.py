@@ -195,11 +195,12 @@ def _result(
     ours: dict[str, Any], said: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]],
     exports: Mapping[str, float], home: Path,
 ) -> list[str]:  # fmt: skip
-    mine = rows.get("ours")
+    mine, first = rows.get("ours"), _first_as_good(home, 0.0, "", 1.0)
+    soon = f" The first that met the bar was known after {first:.0f} s." if first else ""
     lines = [
         machine_line(),
         "",
-        f"n = {ours['data']['evaluation']['n']:,}, bar one point. Ours (`{ours['best']}`): {counted(ours)}",
+        f"n = {ours['data']['evaluation']['n']:,}, bar one point. Ours (`{ours['best']}`): {counted(ours)}{soon}",
         "",
         "| search | against PyTorch float32 | accuracy | bar | seconds (export) | ours / this | ours as good after |",
         "|---|---|---|---|---|---|---|",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from workbench import catalog, machine, planning
+from workbench import catalog, machine, planning, target
 from workbench import recipe as recipes
 from workbench.pieces import Plan, Variant
 from workbench.plugin import Repairs
@@ -18,14 +18,17 @@ Document = dict[str, Any]
 
 
 def in_order(plan: Plan) -> list[Variant]:
-    """The plan's candidates, those first that are likeliest to be worth their time: as the target has them, else the
-    first choices."""
+    """The plan's candidates, those first that are likeliest to be worth their time: as the target has them; else what
+    suits a class that this machine is one of and what is not of the shelf, then other first choices, then the rest."""
     found = [variant for variant in plan.variants[1:] if not is_racer(variant.name)]
-    shelf = recipes.shelf()
+    shelf, classes = recipes.shelf(), target.classes_of(machine.this_machine())
+    suited = {name for one in classes for name in one.suited()}
 
-    def place(variant: Variant) -> bool:
+    def place(variant: Variant) -> int:
         known = shelf.get(variant.name)
-        return bool(known and known.shelf and not known.shelf.first_choice)
+        if known is None or known.shelf is None or variant.name in suited:
+            return 0
+        return 1 if known.shelf.first_choice else 2
 
     return found if plan.target else sorted(found, key=place)
 
@@ -87,8 +90,8 @@ def speeds(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
     found = dict(_changed(variant, "speed", optimize))
     half = machine.auto_threads() // 2
     if half and variant.threads != half and optimize != "size":
-        target = variant.recipe["spec"]["target"] | {"threads": half}
-        found[f"{variant.name}+{half}-threads"] = _with_target(variant.recipe, target)
+        said = variant.recipe["spec"]["target"] | {"threads": half}
+        found[f"{variant.name}+{half}-threads"] = _with_target(variant.recipe, said)
     return found
 
 
@@ -101,10 +104,10 @@ def _changed(variant: Variant, changes: str, optimize: str) -> Iterator[tuple[st
             steps = [*document["spec"]["steps"]]
             steps[place] = said | {option: value}
             yield _name(variant, option, value), _with_steps(document, steps)
-    target = document["spec"]["target"]
-    given = target.get("options", {})
-    for option, value in _worth_a_search(catalog.backend(target["backend"]), given, changes, optimize):
-        yield _name(variant, option, value), _with_target(document, target | {"options": given | {option: value}})
+    keys = document["spec"]["target"]
+    given = keys.get("options", {})
+    for option, value in _worth_a_search(catalog.backend(keys["backend"]), given, changes, optimize):
+        yield _name(variant, option, value), _with_target(document, keys | {"options": given | {option: value}})
 
 
 def _worth_a_search(plugin: Any, given: dict[str, Any], changes: str, optimize: str) -> Iterator[tuple[str, Any]]:

@@ -78,7 +78,9 @@ class Trying:
 
     def build(self, one: Candidate, name: str, hurry: bool = True, again: bool = False) -> bool:
         """Make a variant of a candidate; who fails, or is too large, is buried. `hurry`: one slow step must not cost
-        others their turn. `again`: who only took too long waits until `take_up`."""
+        others their turn. `again`: who only took too long waits until `take_up`, and with it who needs such a step."""
+        if again and self._needs_a_slow_step(name):
+            return False
         self.ledger.note(one.name, state="builds")
         artifact = self.variant(name).artifact
         self._hurried = hurry
@@ -100,6 +102,11 @@ class Trying:
             self.ledger.bury(one.name, "too_large", mb=size, bar=most)
             return False
         return True
+
+    def _needs_a_slow_step(self, name: str) -> bool:
+        slow = {broken.stage for broken in self._put_off}
+        chain = [self.plan.piece(id) for id in self.variant(name).chain]
+        return any(one.job.get("step") in slow and not self.here.is_there(one.id) for one in chain)
 
     def take_up(self) -> None:
         """What took too long may be tried once more."""
