@@ -5,8 +5,9 @@
     python -m benchmarks.smollm2 FOLDER --texts lee_background.cor
 
 The weights are those of a Q4_1 file, widened to float32 again: what is compared is that model, not the one it was made
-from. Run it on a machine that does nothing else. Writes docs/results/smollm2.md and smollm2.json. Recipes in bfloat16
-are left out on a processor without such instructions, which would take hours for them.
+from. Run it on a machine that does nothing else: two cores with AVX2 took 100 minutes, most of them for four prompts of
+1,024 tokens at once. Writes docs/results/smollm2.md and smollm2.json. Recipes in bfloat16 are left out on a processor
+without such instructions, which would take hours for them.
 """
 
 from __future__ import annotations
