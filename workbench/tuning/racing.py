@@ -18,7 +18,7 @@ ROUNDS = 60
 HALF_WIDTH = 0.03
 SHARE = 0.08  # of the budget, that one heat may be measured for
 LONGEST = 30.0  # seconds
-LOADING = 0.2  # of the budget, that loading one candidate may take
+LOADING = 0.1  # of the budget, that loading one candidate may take
 
 
 def heats(candidates: Sequence[Candidate], sizes: Mapping[str, int]) -> Iterator[list[Candidate]]:

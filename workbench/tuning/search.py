@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
-RACING, JUDGING, IMPROVING = 0.5, 0.65, 0.72
+RACING, JUDGING, IMPROVING = 0.45, 0.55, 0.75
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
 
@@ -57,8 +57,8 @@ def begin(trying: Trying) -> None:
 
 
 def race_all(trying: Trying) -> None:
-    """Build and race, heat by heat. The first heat is what is built when the baseline has answered, and the best of it
-    answers at once: so a best so far is known early. What takes long to build comes once more, last."""
+    """Build and race, heat by heat; after each, the fastest answer until one meets the bar. The first heat is what is
+    built when the baseline has answered: so a best so far is known early. What takes long to build comes last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
     trying.take_up()
@@ -81,11 +81,11 @@ def _race(trying: Trying, last: bool) -> None:
 
 
 def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
-    """Race them beside the best so far; where there is none, find one."""
+    """Race them beside the best so far, and ask who was faster: so the best is known, whenever time runs out."""
     if not built:
         return
     trying.race(built, next(iter(trying.met()), None))
-    if not trying.met():
+    if _worth_asking(trying, 1):
         trying.enter("answers", RACING)
         trying.answer_baseline()
         _judge(trying, 1)
