@@ -1,22 +1,24 @@
 """A model that says what the starter says and does not survive plain static INT8; a search repairs it.
 
-    python -m benchmarks.tune.fragile
+    python -m benchmarks.tune.fragile [FOLDER]
 
 Rows of attention's values are made larger and the columns that read them smaller by the same factor: in floats the
 answers are the same, but one scale an activation has to reach far outside what the other channels need. Run it on a
-machine that does nothing else. Writes docs/results/tune-fragile.md.
+machine that does nothing else. What is done already in FOLDER is not done again. Writes docs/results/tune-fragile.md.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
-from benchmarks.tune.searching import RESULTS, change, counted, row, searched, speed, tried
+from benchmarks.tune.searching import RESULTS, change, counted, once, row, searched, speed, tried
 from workbench import starter
 
 LAYERS, CHANNELS, FACTOR = (1, 3), 8, 400.0
@@ -43,13 +45,18 @@ def make_fragile(into: Path) -> Path:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        model = make_fragile(Path(folder) / "fragile")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(sys.argv[1] if sys.argv[1:] else name)
+        folder.mkdir(parents=True, exist_ok=True)
+        model, home = folder / "fragile", folder / "home"
+        if not model.exists():
+            make_fragile(model)
         given = [str(model), "--data", str(DATA / "evaluation.csv"), "--calibration", str(DATA / "calibration.csv")]
-        home = Path(folder) / "home"
-        plain = _plain(given, home)
-        only, _ = searched([*given, "--budget", "10m", "-r", "onnx-fp32", "-r", STATIC], home)
-        whole, _ = searched([*given, "--budget", "10m"], home)
+        plain = once(folder / "plain.json", lambda: _plain(given, home))
+        asked = [*given, "--budget", "10m"]
+        some = ["-r", "onnx-fp32", "-r", STATIC]
+        only = once(folder / "only.json", lambda: searched([*asked, *some], home)[0])
+        whole = once(folder / "whole.json", lambda: searched(asked, home)[0])
     said = [*_before(plain), *_after("Static INT8 alone", plain, only), *_after("The whole shelf", plain, whole)]
     text = "\n".join([*said, "Made by `python -m benchmarks.tune.fragile`.", ""])
     (RESULTS / "tune-fragile.md").write_text(text)
@@ -57,8 +64,6 @@ def main() -> None:
 
 
 def _plain(given: list[str], home: Path) -> dict[str, Any]:
-    import os
-
     os.environ["WORKBENCH_HOME"] = str(home)
     return compared([*given, "--out", str(home / "plain")], ["onnx-fp32", STATIC])
 

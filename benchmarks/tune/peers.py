@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ import yaml
 from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 from benchmarks.tune import classifiers
-from benchmarks.tune.searching import RESULTS, change, counted, row, searched, speed
+from benchmarks.tune.searching import RESULTS, change, counted, once, row, searched, speed
 from workbench import event, evidence, machine, recipe, starter, words
 from workbench.evidence import Interval
 from workbench.store import Store
@@ -112,29 +112,20 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
     quick = [*one.given, "--n", "100", "--quick", "--out", str(folder / "start")]
     starts = sorted({PEERS[peer].start for peer in pythons})
     os.environ["WORKBENCH_HOME"] = str(folder / "start-home")  # our search finds nothing built
-    begun = _once(folder / "start.json", lambda: compared(quick, starts))
-    said = {peer: _once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder, patience))
+    begun = once(folder / "start.json", lambda: compared(quick, starts))
+    said = {peer: once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder, patience))
             for peer, python in pythons.items()}  # fmt: skip
     home = folder / "home"
-    ours = _once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
+    ours = once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
     os.environ["WORKBENCH_HOME"] = str(home)
     files = {peer: _kept(peer, one, folder) for peer, facts in said.items() if facts.get("found")}
     if ours["best"]:
         spec = recipe.load(folder / "ours" / row(ours, ours["best"])["recipe"]).to_dict()["spec"]
         files["ours"] = _recipe(folder, "ours", {key: spec[key] for key in ("target", "steps")})
     whole = [*one.given, "--out", str(folder / "both")]
-    report = _once(folder / "both.json", lambda: compared(whole, files.values()))
+    report = once(folder / "both.json", lambda: compared(whole, files.values()))
     exports = {peer: float(row(begun, PEERS[peer].start)["build_s"]) for peer in pythons}
     return "\n".join(_result(ours, said, {one["name"]: one for one in report["rows"]}, exports, home))
-
-
-def _once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was made before and kept in that file, or is made and kept now."""
-    if not path.exists():
-        made = json.dumps(make())
-        path.write_text(made)
-    said: dict[str, Any] = json.loads(path.read_text())
-    return said
 
 
 def _classifier(name: str, made: Path, folder: Path) -> Classifier:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,15 @@ def searched(said: Sequence[str], home: Path, out: Path | None = None) -> tuple[
         raise SystemExit(done.returncode)
     report: dict[str, Any] = json.loads(done.stdout)
     return report, done.returncode
+
+
+def once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was made before and kept in that file, or is made and kept now."""
+    if not path.exists():
+        made = json.dumps(make())
+        path.write_text(made)
+    said: dict[str, Any] = json.loads(path.read_text())
+    return said
 
 
 def row(report: dict[str, Any], name: str | None) -> dict[str, Any]:
