@@ -260,7 +260,12 @@ def change(delta: float | None, unit: str | None = "fraction") -> str:
         return NONE
     if unit in (None, "fraction"):
         return number(100 * delta, 1, signed=True) + NBSP + "pp"
-    return figure(delta, signed=True, significant=2) + (NBSP + str(unit) if unit not in ("", "1") else "")
+    return _shift(delta) + (NBSP + str(unit) if unit not in ("", "1") else "")
+
+
+def _shift(value: float) -> str:
+    """Two significant digits, four decimals at most: rounding of float32 is no news."""
+    return "0.0000" if 0 < abs(value) < 0.00005 else figure(value, signed=True, significant=2)
 
 
 def change_interval(ci95: Any, unit: str | None = "fraction") -> str:
@@ -270,7 +275,7 @@ def change_interval(ci95: Any, unit: str | None = "fraction") -> str:
     low, high = ci95
     if unit in (None, "fraction"):
         return f"{number(100 * low, 1, signed=True)} to {number(100 * high, 1, signed=True)}"
-    return f"{figure(low, True, 2)} to {figure(high, True, 2)}"
+    return f"{_shift(low)} to {_shift(high)}"
 
 
 def amount(value: float | None, unit: str | None = "fraction") -> str:

@@ -12,6 +12,7 @@ from workbench.sentence import Report, Row
 from workbench.words import CONSTRAINTS, NBSP
 
 WIDTH, INSET = 150.0, 8.0  # of a whisker cell's drawing, and its distance from the cell's left edge, in px
+LONG = 20  # letters of an interval that may stand in two lines
 TONES = {"better": "var(--better)", "worse": "var(--worse)"}
 
 
@@ -197,8 +198,9 @@ def _below(facts: dict[str, Any]) -> str:
 
 
 def _measured(number: str, below: str, axis: str, marks: str, verdict: str) -> str:
+    long = ' class="long"' if len(below) > LONG else ""
     return (
-        f'<td class="num"><b>{e(number)}</b><i>{e(below)}</i></td><td class="fp {axis}"><svg '
+        f'<td class="num"><b>{e(number)}</b><i{long}>{e(below)}</i></td><td class="fp {axis}"><svg '
         f'viewBox="0 0 {WIDTH:.0f} 34" aria-hidden="true">{marks}</svg></td>'
         f'<td class="say">{verdict}</td>'
     )

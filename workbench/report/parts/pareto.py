@@ -197,7 +197,11 @@ def _names(marks: list[Mark], axes: Axes, frame: Frame) -> str:
     taken += [Box(mark.x[1] - 2, min(mark.y), mark.x[1] + 2, max(mark.y)) for mark in marks if not mark.off]
     taken += _lines(axes, frame)
     inside = Box(2, frame.top - 8, frame.width - 2, frame.bottom - 2)
-    found = place([(mark.name, mark.x[1], mark.y[1]) for mark in order], taken, inside)
+    found = place(
+        [(f"{mark.name} (off the scale)" if mark.off else mark.name, mark.x[1], mark.y[1]) for mark in order],
+        taken,
+        inside,
+    )
     return "".join(_name(mark, label) for mark, label in zip(order, found, strict=True))
 
 
@@ -219,9 +223,8 @@ def _name(mark: Mark, label: Label) -> str:
         ("var(--ink-3)", "") if mark.dominated else ("var(--ink)", ";font-weight:600" if mark.role == "best" else "")
     )
     lead = f'<path class="lead" d="{label.leader}"/>' if label.leader else ""
-    said = f"{label.text} (off the scale)" if mark.off else label.text
     return (
         f'<g data-point="{e(mark.name)}">{lead}<text class="mono halo" x="{label.x:.1f}" '
         f'y="{label.y:.1f}" text-anchor="{label.anchor}" '
-        f'style="fill:{fill}{weight}">{e(said)}</text></g>'
+        f'style="fill:{fill}{weight}">{e(label.text)}</text></g>'
     )
