@@ -146,7 +146,7 @@ def _peer(name: str, python: str, one: Classifier, folder: Path, patience: float
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     start = folder / "start/models" / peer.start / peer.file
-    said = [start, one.model, one.evaluation, one.calibration, place / f"peer{peer.suffix}", machine.auto_threads()]
+    said = [start, one.model, one.evaluation, one.calibration, place / f"{name}{peer.suffix}", machine.auto_threads()]
     begin = time.monotonic()
     with (place / "log").open("w") as log:
         begun = subprocess.Popen([python, str(HERE / f"peer_{name}.py"), *map(str, said)], stdout=subprocess.PIPE,
@@ -162,16 +162,17 @@ def _peer(name: str, python: str, one: Classifier, folder: Path, patience: float
         lines = (place / "log").read_text().strip().splitlines()
         return {"error": lines[-1] if lines else f"exit {begun.returncode}", "wall_s": wall}
     facts: dict[str, Any] = json.loads(told.strip().splitlines()[-1])
-    return facts | {"wall_s": wall, "found": (place / f"peer{peer.suffix}").exists()}
+    return facts | {"wall_s": wall, "found": (place / f"{name}{peer.suffix}").exists()}
 
 
 def _kept(name: str, one: Classifier, folder: Path) -> str:
     """The recipe that takes the peer's model from the model's folder, where it is put."""
     peer = PEERS[name]
-    (one.model / name).mkdir(exist_ok=True)
-    for path in (folder / name).glob("peer.*"):
-        shutil.copy(path, one.model / name / path.name)
-    steps = [{"use": "existing", "file": f"{name}/peer{peer.suffix}"}]
+    at = peer.start.partition("-")[0]  # onnx/ or openvino/, the only folders that are looked into
+    (one.model / at).mkdir(exist_ok=True)
+    for path in (folder / name).glob(f"{name}.*"):
+        shutil.copy(path, one.model / at / path.name)
+    steps = [{"use": "existing", "file": f"{at}/{name}{peer.suffix}"}]
     return _recipe(folder, name, {"target": {"backend": peer.backend, "device": "cpu"}, "steps": steps})
 
 
