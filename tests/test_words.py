@@ -51,7 +51,7 @@ def said(report: dict[str, Any]) -> str:
         (words.change(0.0031), f"+0.3{NBSP}pp"),
         (words.change(-0.0004), f"0.0{NBSP}pp"),
         (words.change(0.0123, "bits"), f"+0.012{NBSP}bits"),
-        (words.change(-6e-7, "bits"), f"0.0000{NBSP}bits"),
+        (words.change(-6e-7, "bits"), f"{MINUS}6.0e{MINUS}7{NBSP}bits"),
         (words.change_interval([-0.006, 0.012]), f"{MINUS}0.6 to +1.2"),
         (words.value_of(0.91, "fraction"), f"91.0{NBSP}%"),
         (words.value_of(12.344, "perplexity"), f"12.3{NBSP}perplexity"),

@@ -264,8 +264,11 @@ def change(delta: float | None, unit: str | None = "fraction") -> str:
 
 
 def _shift(value: float) -> str:
-    """Two significant digits, four decimals at most: rounding of float32 is no news."""
-    return "0.0000" if 0 < abs(value) < 0.00005 else figure(value, signed=True, significant=2)
+    """Two significant digits: `+0.012`; of what is smaller than 0.00005 as `+6.0e-7`, which stays short."""
+    if not 0 < abs(value) < 0.00005:
+        return figure(value, signed=True, significant=2)
+    digits, _, power = f"{abs(value):.1e}".partition("e")
+    return f"{MINUS if value < 0 else '+'}{digits}e{MINUS}{abs(int(power))}"
 
 
 def change_interval(ci95: Any, unit: str | None = "fraction") -> str:

@@ -154,9 +154,11 @@ def _peer(name: str, python: str, one: Classifier, folder: Path, patience: float
         try:
             told, _ = begun.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
-            os.killpg(begun.pid, signal.SIGKILL)
-            begun.wait()
             return {"error": f"not at its end after {patience / 60:.0f} min", "wall_s": time.monotonic() - begin}
+        finally:
+            if begun.poll() is None:  # also when this script is interrupted
+                os.killpg(begun.pid, signal.SIGKILL)
+                begun.wait()
     wall = time.monotonic() - begin
     if begun.returncode:
         lines = (place / "log").read_text().strip().splitlines()
