@@ -18,6 +18,7 @@ ROUNDS = 60
 HALF_WIDTH = 0.03
 SHARE = 0.08  # of the budget, that one heat may be measured for
 LONGEST = 30.0  # seconds
+FIRST = 10.0  # seconds of the first heat, which says no more than whom to ask first
 LOADING = 0.1  # of the budget, that loading one candidate may take
 
 
@@ -46,9 +47,11 @@ def race(
         ledger.note(one.name, state="races")
     racers = [one.racer for one in (*candidates, *([anchor] if anchor else []))]
     kept = here.folder / f"race-{sha256_of(sorted(racers))[:12]}.json"
+    longest = min(LONGEST if ledger.has_raced else FIRST, SHARE * ledger.budget_s)
     result = here.interleaved(
         racers, kept, f"Race {len(racers)} candidates", rows="", race={"keep": KEEP, "least": least},
-        measure=_measure(here.plan.measure, ledger.budget_s, points), turn_s=max(30.0, LOADING * ledger.budget_s),
+        measure=_measure(here.plan.measure, longest, points),
+        turn_s=max(30.0, LOADING * ledger.budget_s),
     )  # fmt: skip
     base = result["variants"][here.plan.baseline.name]["points"][0]
     noise = evidence.aa_interval(base, result["again"][0])
@@ -62,10 +65,10 @@ def race(
             ledger.note(one.name, pace=known, state="alive")
 
 
-def _measure(settings: dict[str, Any], budget: float, points: bool) -> dict[str, Any]:
+def _measure(settings: dict[str, Any], seconds: float, points: bool) -> dict[str, Any]:
     most = min(ROUNDS, settings["rounds"]["max"])
     changes = {"rounds": {"min": min(5, most), "max": most}, "target_half_width": HALF_WIDTH,
-               "time_cap_s": min(LONGEST, settings["time_cap_s"], SHARE * budget)}  # fmt: skip
+               "time_cap_s": min(seconds, settings["time_cap_s"])}  # fmt: skip
     return settings | changes | ({} if points else {"batches": [1], "sequence_lengths": []})
 
 
