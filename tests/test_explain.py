@@ -61,6 +61,15 @@ def test_int8_without_instructions_is_said(machine, said):
     assert said in sentences[0] if said else sentences == []
 
 
+def test_only_what_computes_in_integers_is_slow_there_and_few_bit_products_are_not_said_to_saturate():
+    stored = {"coverage": {"MatMul": {"quantized": 0, "total": 36, "weights": 36}}}
+    assert not any("VNNI" in said for said in why(Facts(audit=stored, said="int8", machine=OLD)))
+    blocks = coverage(36) | {"operators": {"MatMulNBits": 36}}
+    assert why(Facts(audit=blocks, precision="int8", machine=OLD)) == [
+        "This CPU has no VNNI or AMX: INT8 products take several instructions each."
+    ]
+
+
 def test_pairs_that_did_not_fuse_are_counted_with_their_cost():
     profile = [node("MatMul", 5, precision="int8"), node("QuantizeLinear", 2), node("DequantizeLinear", 3)]
     audit = coverage(36) | {"qdq_pairs": 74, "qdq_unfused": 38}

@@ -16,6 +16,7 @@ QDQ = ("QuantizeLinear", "DequantizeLinear", "FakeQuantize")
 CASTS = ("Cast", "Convert", "Reorder", "to", "_to_copy", "copy_")
 HEAVY = ("MatMul", "Gemm", "Conv", "FullyConnected", "Convolution", "Attention", "linear", "addmm", "mm", "bmm", "conv")
 SATURATES = "x86_64"
+FEW_BITS = "MatMulNBits"  # has kernels of its own, of which nothing is known that saturates
 
 LOW_COVERAGE = 0.9  # below this share of quantized operators it is worth a sentence
 NOTABLE_SHARE = 0.10  # of a call's time
@@ -48,6 +49,13 @@ class Facts:
     @property
     def has_int8(self) -> bool:
         return self.said == "int8" or self.precision == "int8" or any(o["quantized"] for o in self.coverage.values())
+
+    @property
+    def computes_int8(self) -> bool:
+        """As far as is known; integers that are only stored are no products of integers."""
+        return self.precision == "int8" or (
+            any(o["quantized"] for o in self.coverage.values()) if self.coverage else self.has_int8
+        )
 
     @property
     def coverage(self) -> Mapping[str, Mapping[str, int]]:
@@ -122,10 +130,12 @@ def emulated_bf16(facts: Facts) -> str | None:
 
 
 def no_fast_int8(facts: Facts) -> str | None:
-    if not facts.has_int8 or not _knows(facts) or _has(facts, NATIVE["int8"]):
+    if not facts.computes_int8 or not _knows(facts) or _has(facts, NATIVE["int8"]):
         return None
-    names = "VNNI or AMX" if facts.machine.get("architecture") == SATURATES else "dot-product or I8MM instructions"
-    risk = " and U8S8 products can saturate" if facts.machine.get("architecture") == SATURATES else ""
+    x86 = facts.machine.get("architecture") == SATURATES
+    names = "VNNI or AMX" if x86 else "dot-product or I8MM instructions"
+    few_bits = FEW_BITS in (facts.audit.get("operators") or {})
+    risk = " and U8S8 products can saturate" if x86 and not few_bits else ""
     return f"This CPU has no {names}: INT8 products take several instructions each{risk}."
 
 
