@@ -113,11 +113,25 @@ class Here:
         variants = [one for one in self.plan.variants if one.name in names or one is self.plan.baseline]
         return self._runner.interleaved(variants, kept, title, changes)
 
+    def patience(self) -> float:
+        """Seconds that a piece of work may take now."""
+        return self._runner.patience()
+
+    @property
+    def cores(self) -> tuple[int, ...]:
+        """Ids of those that workers may use."""
+        return self._runner.cores[: machine.auto_threads()]
+
     @contextlib.contextmanager
-    def parked(self, function: Callable[..., Any], id: str, job: dict[str, Any]) -> Iterator[isolate.Worker]:
-        """A worker that does a piece of measuring in turns; it ends with the block."""
-        with self._runner.parked(function, self.plan.piece(id), job) as worker:
-            yield worker
+    def parked(
+        self, function: Callable[..., Any], id: str, jobs: Sequence[dict[str, Any]]
+    ) -> Iterator[list[isolate.Worker]]:
+        """A worker a job, each on cores of its own, for one piece of measuring in turns; they end with the block."""
+        piece = self.plan.piece(id)
+        with contextlib.ExitStack() as stack:
+            shares = [self.cores[place :: len(jobs)] for place in range(len(jobs))]
+            parked = [self._runner.parked(function, piece, *each) for each in zip(jobs, shares, strict=True)]
+            yield [stack.enter_context(one) for one in parked]
 
     def keep(self, id: str, into: Path, facts: dict[str, Any], seconds: float) -> None:
         """Take in what such a worker has filled the folder `into` with."""
@@ -339,9 +353,12 @@ class Runner:
         return machine.memory_limit() if on_cpu else None
 
     @contextlib.contextmanager
-    def parked(self, function: Callable[..., Any], piece: Work, job: dict[str, Any]) -> Iterator[isolate.Worker]:
+    def parked(
+        self, function: Callable[..., Any], piece: Work, job: dict[str, Any], cores: tuple[int, ...]
+    ) -> Iterator[isolate.Worker]:
         job = self._session(piece.job["variant"]) | piece.job | {"task": self.plan.task} | job
-        limits = Limits(threads=job["threads"], cores=self.cores, seconds=self.patience())
+        limits = Limits(threads=job["threads"], cores=cores, seconds=self.patience(), memory_bytes=self._memory(),
+                        preload=self._preloads(piece))  # fmt: skip
         with self._busy(), isolate.start(function, job, limits, self._log_of(piece)) as worker:
             yield worker
 

@@ -117,6 +117,16 @@ class Answers:
     scores: np.ndarray
     kept: Batch = field(default_factory=dict)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """What was said in several calls, at least one, as one."""
+        import numpy as np
+
+        predicted = [one for part in parts for one in part.predicted]
+        scores = np.concatenate([part.scores for part in parts]).astype(np.float32)
+        return cls(predicted, scores, {name: np.concatenate([part.kept[name] for part in parts])
+                                       for name in parts[0].kept})  # fmt: skip
+
 
 # ---- what runs a model --------------------------------------------------------------------------
 

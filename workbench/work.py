@@ -26,7 +26,6 @@ from workbench.plugin import (
     Concurrent,
     Point,
     Prepared,
-    Progress,
     Repairs,
     Session,
     StepContext,
@@ -151,26 +150,21 @@ def predict(job: Job, channel: Channel) -> dict[str, Any]:
 
 
 def predict_in_turns(job: Job, channel: Channel) -> dict[str, Any]:
-    """`predict`, one example a call, in the order job["order"], of which {"upto": k} asks for those until place k:
-    {"predicted": [...], "statistics": {metric: [[...]]}} of the new ones. {"upto": None} asks for the rest; all answers
-    then go into `into`, in the order of the examples. For tasks with a score of every example."""
+    """`predict`, one example a call, by several workers: this one takes every job["of"]-th place of the order
+    job["order"] of examples, from place job["place"] on. {"upto": k} asks for its places before k: {"predicted": [...],
+    "statistics": {metric: [[...]]}} of the new ones. {"leave": folder} puts what it has said there. {"join": [folders]}
+    puts what all workers have left, by place, into job["into"], in the order of the examples, and ends it."""
     task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
-    session, order, parts, done = _open(job), job["order"], [], 0
-    probe = catalog.probe("accuracy")
-    channel.answer({})
-    while done < len(order):
-        upto = channel.receive()["upto"]
-        chosen = inputs.chosen(prepared, order[done:upto])
-        one: Answers = probe.measure(
-            task=task, session=session, prepared=chosen, progress=_from(done, len(order), channel), batch=1
-        )["answers"]
-        parts.append(one)
-        done = len(order) if upto is None else upto
-        if done < len(order):
-            statistics = task.statistics(one, chosen.labels) if chosen.labels is not None else {}
-            said = {name: values.tolist() for name, values in statistics.items()}
-            channel.answer({"predicted": one.predicted, "statistics": said})
-    answers = _in_order(parts, order)
+    session, places, parts = _open(job), range(job["place"], len(job["order"]), job["of"]), list[Answers]()
+    while "join" not in (asked := channel.receive()):
+        if "leave" in asked:
+            _leave(parts, Path(asked["leave"]))
+            channel.answer({})
+            continue
+        new = [job["order"][place] for place in places[len(parts) :] if place < asked["upto"]]
+        parts += [_one(task, session, prepared, example) for example in new]
+        channel.answer(_told(task, parts[len(parts) - len(new) :], inputs.chosen(prepared, new)))
+    answers = _in_order([_left(Path(folder)) for folder in asked["join"]], job["order"])
     save_answers(answers, prepared, task, Path(job["into"]))
     return {"n": len(prepared), "predictions_sha256": _hash(answers), "facts": session.facts()}
 
@@ -325,21 +319,51 @@ def _open(job: Job) -> Session:
     return backend.open(Path(job["folder"]), job["device"], job["threads"], options)
 
 
-def _from(done: int, total: int, channel: Channel) -> Progress:
-    return lambda more, _, note: channel.progress(done + more, total, note)
+def _one(task: Task, session: Session, prepared: Prepared, example: int) -> Answers:
+    """What it says to one example."""
+    chosen = inputs.chosen(prepared, [example])
+    asked: dict[str, Any] = {"task": task, "session": session, "prepared": chosen, "progress": lambda *_: None}
+    answers: Answers = catalog.probe("accuracy").measure(**asked)["answers"]
+    return answers
 
 
-def _in_order(parts: Sequence[Answers], order: Sequence[int]) -> Answers:
-    """Parts in the order `order` of examples, as one in their own."""
+def _told(task: Task, parts: Sequence[Answers], prepared: Prepared) -> dict[str, Any]:
+    if not parts:
+        return {"predicted": [], "statistics": {}}
+    answers = Answers.joined(parts)
+    statistics = task.statistics(answers, prepared.labels) if prepared.labels is not None else {}
+    said = {name: values.tolist() for name, values in statistics.items()}
+    return {"predicted": answers.predicted, "statistics": said}
+
+
+def _leave(parts: Sequence[Answers], folder: Path) -> None:
+    """Answers to single examples, for `_left`: each array of all of them, and how many rows of it each example has."""
     import numpy as np
 
-    back = np.argsort(np.asarray(order))
-    predicted = [answer for part in parts for answer in part.predicted]
-    kept = {name: np.concatenate([part.kept[name] for part in parts])[back] for name in parts[0].kept}
-    scores = np.concatenate([part.scores for part in parts])
-    each = len(scores) // max(1, len(order))  # rows an example
-    ordered = scores.reshape(len(order), each, scores.shape[1])[back].reshape(scores.shape)
-    return Answers([predicted[i] for i in back], ordered, kept)
+    each = [{"scores": part.scores, **part.kept} for part in parts]
+    arrays = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+    rows = {f"{name}.rows": np.array([len(one[name]) for one in each]) for name in each[0]}
+    np.savez(folder / "part.npz", **arrays, **rows)  # type: ignore[arg-type]
+    (folder / "part.json").write_text(json.dumps([part.predicted[0] for part in parts]))
+
+
+def _left(folder: Path) -> list[Answers]:
+    import numpy as np
+
+    with np.load(folder / "part.npz") as found:
+        arrays = {name: np.split(found[name], np.cumsum(found[f"{name}.rows"])[:-1])
+                  for name in found.files if not name.endswith(".rows")}  # fmt: skip
+    scores, predicted = arrays.pop("scores"), json.loads((folder / "part.json").read_text())
+    return [Answers([said], scores[i], {name: values[i] for name, values in arrays.items()})
+            for i, said in enumerate(predicted)]  # fmt: skip
+
+
+def _in_order(shares: Sequence[Sequence[Answers]], order: Sequence[int]) -> Answers:
+    """Answers to single examples, of several workers by turns over `order`, in the order of the examples."""
+    found: dict[int, Answers] = {}
+    for place, share in enumerate(shares):
+        found |= dict(zip(order[place :: len(shares)], share, strict=True))
+    return Answers.joined([found[example] for example in sorted(found)])
 
 
 def _turn(items: Sequence[Any], turn: dict[str, Any], in_flight: int = 1) -> list[Any]:

@@ -17,17 +17,10 @@ class Accuracy(Probe):
                 **_: Any) -> dict[str, Any]:  # fmt: skip
         """{"answers": Answers of all examples in order}. One example a call unless asked otherwise: ranges of
         dynamic quantization depend on what else is in the batch."""
-        import numpy as np
-
-        predicted: list[Any] = []
-        scores, kept = [], []
+        parts: list[Answers] = []
         for start in range(0, len(prepared), batch):
             indices = range(start, min(start + batch, len(prepared)))
             asked = task.collate(prepared, indices)
-            answers = task.read(task.answer(session, asked), asked, prepared.facts)
-            predicted += answers.predicted
-            scores.append(answers.scores)
-            kept.append(answers.kept)
-            progress(len(predicted), len(prepared), "examples")
-        whole = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]} if kept else {}
-        return {"answers": Answers(predicted, np.concatenate(scores).astype(np.float32), whole)}
+            parts.append(task.read(task.answer(session, asked), asked, prepared.facts))
+            progress(indices.stop, len(prepared), "examples")
+        return {"answers": Answers.joined(parts)}

@@ -150,7 +150,7 @@ class Trying:
 
     def begin_baseline(self) -> None:
         """Let it answer while candidates are built, which are not timed."""
-        self._answered = self._answering.submit(self.here.do, f"predict-{self.plan.baseline.name}")
+        self._answered = self._answering.submit(answering.answer_all, self.here, self.plan.baseline.name)
 
     @property
     def baseline_has_answered(self) -> bool:
