@@ -221,7 +221,7 @@ class Runner:
         begin = time.monotonic()
         found = None if self._afresh(piece) else self.store.find(piece.key, check=True)
         if found is None:
-            self.emit(Started(work=piece.id, title=piece.title))
+            self.emit(Started(work=piece.id, title=piece.called))
         try:
             facts = found.facts if found else self._make(piece)
         except (WorkbenchError, OSError) as error:

@@ -53,6 +53,11 @@ class Work:
     after: tuple[str, ...]
     job: dict[str, Any]
 
+    @property
+    def called(self) -> str:
+        """Its title, and whose it is."""
+        return f"{self.title}: {self.job['variant']}" if "variant" in self.job else self.title
+
 
 @dataclass(frozen=True)
 class Prepare(Work):
@@ -153,14 +158,9 @@ class Plan:
 def planned(plan: Plan) -> Planned:
     """The plan as far as a board shows it."""
     names = [variant.name for variant in plan.variants]
-    pieces = [{"id": work.id, "title": _title_of(work), "variants": _standing_on(work.id, plan)} for work in plan.work]
+    pieces = [{"id": work.id, "title": work.called, "variants": _standing_on(work.id, plan)} for work in plan.work]
     speed = {"id": "speed", "title": "Measure speed, interleaved", "variants": names}
     return Planned(pieces=[*pieces, speed], seconds=plan.cost["seconds"])
-
-
-def _title_of(work: Work) -> str:
-    name = work.job.get("variant")
-    return f"{work.title}: {name}" if name else work.title
 
 
 def _standing_on(id: str, plan: Plan) -> list[str]:

@@ -119,7 +119,7 @@ def show_plan(request: Request, json_: bool) -> None:
     cost = plan.cost
     print(f"{plan.model['id']} ({plan.task}), n = {plan.data['evaluation']['n']:,}, {len(plan.variants)} variants")
     for work in plan.work:
-        print(f"  {work.title}" + (f": {work.job['variant']}" if "variant" in work.job else ""))
+        print(f"  {work.called}")
     print("  Measure speed, interleaved")
     _show_target(plan.target)
     for gap in plan.gaps:

@@ -44,7 +44,7 @@ def answer(here: Here, name: str, trial: Trial, base: Predictions) -> GivenUp | 
 def _answered(
     here: Here, id: str, order: Sequence[int], looks: Sequence[int], verdict: Verdict
 ) -> GivenUp | Failed | None:
-    here.emit(Started(work=id, title=_title(here, id)))
+    here.emit(Started(work=id, title=here.plan.piece(id).called))
     begin = time.monotonic()
     try:
         given_up = _in_turns(here, id, order, looks, verdict)
@@ -56,11 +56,6 @@ def _answered(
         facts = {"given_up_after": given_up.examples}
         here.emit(Measured(work=id, key="", seconds=time.monotonic() - begin, reused=False, facts=facts))
     return given_up
-
-
-def _title(here: Here, id: str) -> str:
-    piece = here.plan.piece(id)
-    return f"{piece.title}: {piece.job['variant']}"
 
 
 def _in_turns(here: Here, id: str, order: Sequence[int], looks: Sequence[int], verdict: Verdict) -> GivenUp | None:
