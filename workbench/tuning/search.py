@@ -16,6 +16,7 @@ from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
 RACING, JUDGING, IMPROVING = 0.45, 0.55, 0.75
+CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
 
@@ -28,7 +29,7 @@ def work(plan: Plan, store: Store, folder: Path, emit: Emit) -> float:
     begin(trying)
     race_all(trying)
     judge_all(trying)
-    trying.enter("improve", IMPROVING)
+    trying.enter("improve", max(JUDGING, min(IMPROVING, 1 - CONFIRMING_S / trying.ledger.budget_s)))
     improving.improve(trying)
     confirm(trying)
     return trying.here.jobs_s
