@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 
 from tests.building import ready
+from tests.conftest import Small, planned
 from tests.tiny import ALL
 from tests.tiny.kind import Tiny
-from workbench import inputs, isolate, work
+from workbench import inputs, isolate, outcome, work
+from workbench.event import Event, Measured, Progress
+from workbench.executing import Here
 from workbench.isolate import Limits
+from workbench.store import Store
+from workbench.tuning import answering, sequential
 
 KINDS = ("text-classification", "token-classification", "question-answering", "text-generation", "image-segmentation")
 LIMITS = Limits(preload=True)
@@ -53,3 +58,35 @@ def in_turns(job: dict[str, Any], n: int, folders: dict[str, Path], log: Path) -
             worker.ask({"leave": part})
         workers[0].tell({"join": parts})
         return dict(workers[0].result())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("in_order", ["of the examples", "of a trial"])
+def test_a_search_keeps_what_a_comparison_has_kept(
+    small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_order: str
+) -> None:
+    monkeypatch.setattr(answering, "FEWEST_EACH", 20)
+    plan, store, said = planned(small), Store(), list[Event]()
+    here = Here(plan, store, tmp_path, said.append)
+    variant = plan.variants[-1]
+    piece = plan.piece(f"predict-{variant.name}")
+    before = store.find(piece.key)
+    base = outcome.predictions(plan, store, plan.baseline)
+    assert before is not None and base is not None
+    answers, _ = work.load_answers(before.path)
+    store.forget(piece.key)
+    assert here.do("inputs", variant.artifact) is None
+    if in_order == "of a trial":
+        trial = sequential.trial(base, outcome.goal_of(plan), plan.request.data_seed)
+        trial = sequential.Trial(trial.kind, trial.order, trial.looks, len(trial.order), wrong=trial.wrong)
+        assert answering.answer(here, variant.name, trial, base) is None
+    else:
+        assert answering.answer_all(here, variant.name) is None
+    after = store.find(piece.key)
+    assert after is not None and after.facts["predictions_sha256"] == before.facts["predictions_sha256"]
+    assert work.load_answers(after.path)[0].predicted == answers.predicted
+    told = [one.done for one in said if isinstance(one, Progress) and one.work == piece.id]
+    assert told == sorted(told) and told[-1] == len(answers.predicted)
+    assert isinstance(said[-1], Measured) and not said[-1].reused
+    jobs = answering._jobs(here, piece.id, range(len(answers.predicted)), tmp_path)
+    assert len(jobs) == min(len(here.cores), len(answers.predicted) // 20)
