@@ -227,3 +227,10 @@ def test_vectors_and_texts_without_scores_are_never_cut_short() -> None:
     few = Predictions([str(i) for i in range(9)], list("abcdefghi"), np.ones((3, 4), np.float32), [ACCURACY],
                       {"accuracy": np.ones((9, 1))})  # fmt: skip
     assert sequential.trial(few, Goal(), 7).kind == "none"
+
+
+@pytest.mark.parametrize(("lost", "met"), [(0, True), (4, True), (9, False), (30, False)])
+def test_a_first_look_has_the_verdict_of_a_report_on_the_same_examples(lost: int, met: bool) -> None:
+    base = Seen([1] * N, {"accuracy": [[1.0]] * N})
+    mine = Seen([0] * lost + [1] * (N - lost), {"accuracy": [[0.0]] * lost + [[1.0]] * (N - lost)})
+    assert sequential.meets(base, mine, [ACCURACY], Goal(max_drop=0.01)) is met

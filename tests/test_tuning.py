@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +26,9 @@ from workbench.faces.board import board_of_run
 from workbench.recipe import load
 from workbench.report.document import check
 from workbench.store import TUNE, Store
-from workbench.tuning import improving, reasons, search, trying
+from workbench.tuning import answering, improving, reasons, search, trying
 from workbench.tuning.ledger import Candidate, Ledger
+from workbench.tuning.sequential import Seen
 
 WIDE = 0.1  # 120 rows can tell no small drop; the bad one loses about as much
 
@@ -198,6 +200,34 @@ def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_somet
     assert states.index(("slow", "alive")) <= states.index(("third", "alive")), states
     broken = [event for event in said if isinstance(event, Failed)]
     assert [(event.kind, event.stage) for event in broken] == [("timeout", "quantize-onnx-dynamic")], broken
+
+
+@pytest.mark.slow
+def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdict(
+    small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying, "EARLY", 30)
+    asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
+    plan, store = bench.plan(bench.tune_request(str(small.model), [small.recipes[0]], fresh=True, **asked)), Store()
+    run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
+    said: list[Event] = []
+    trier = trying.Trying(plan, store, store.run_folder(run), said.append)
+    assert trier.here.do("inputs", plan.baseline.artifact) is None
+    search.begin(trier)
+    (one,) = trier.ledger.alive
+    assert not trier.early and not trier.look_early(one), "nothing is known of the baseline"
+    trier._order = list(range(trier.here.facts("inputs")["n"]))
+    seen = answering.answer_first(trier.here, plan.baseline.name, trier._order, 60)
+    assert isinstance(seen, Seen)
+    trier._hear(seen)
+    assert trier.early == 60 and trier.look_early(one)
+    after = trier.ledger.candidates[one.name]
+    assert (after.first, after.examples, after.meets, after.state) == (60, 0, False, "alive")
+    assert [event.first for event in said if isinstance(event, Tried)][-1] == 60
+    trier.goal = replace(trier.goal, max_drop=0.0001)  # which 60 examples cannot tell of anybody
+    trier.ledger.note(one.name, first=0)
+    assert not trier.look_early(one) and not trier.ledger.candidates[one.name].dead, "missed early is no verdict either"
+    assert not trier.here.is_there(f"predict-{one.name}"), "nothing of it is kept"
 
 
 # ---- what was asked for -------------------------------------------------------------------------

@@ -74,7 +74,8 @@ class Measured(Event):
 @dataclass(frozen=True, kw_only=True)
 class Tried(Event):
     """What a search knows of one candidate now. `state`: waits, builds, races, answers, alive, best, dead, and then
-    `reason` says why. `examples`: how many it has answered."""
+    `reason` says why. `examples`: how many it has answered; `first`: on so many, all that were answered by then, it has
+    met the bar."""
 
     name: str
     state: str
@@ -82,6 +83,7 @@ class Tried(Event):
     speedup: float | None = None
     ci95: list[float] | None = None
     examples: int = 0
+    first: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,7 @@ from workbench.artifact import digest_of
 from workbench.comparison import PointSamples, Predictions, VariantResult, bounds
 from workbench.errors import WorkbenchError
 from workbench.event import Failed
+from workbench.measurement import Metric
 from workbench.pieces import Make, Plan, Variant, command
 from workbench.planning import drawn
 from workbench.recipe import Recipe
@@ -188,9 +190,13 @@ def predictions(plan: Plan, store: Store, variant: Variant) -> Predictions | Non
         return None
     answers, statistics = work.load_answers(kept.path)
     ids = json.loads((stored.path / "inputs.json").read_text())["ids"]
+    return Predictions(ids, answers.predicted, answers.scores, metrics_of(plan, statistics), statistics)
+
+
+def metrics_of(plan: Plan, names: Iterable[str]) -> list[Metric]:
+    """Those of the plan's task that are known under these names, in their order."""
     known = {metric.name: metric for metric in catalog.task(plan.task).metrics}
-    metrics = [known[name] for name in statistics if name in known]
-    return Predictions(ids, answers.predicted, answers.scores, metrics, statistics)
+    return [known[name] for name in names if name in known]
 
 
 def _gaps(plan: Plan) -> list[VariantResult]:

@@ -100,7 +100,11 @@ class Board:
     def best(self) -> Tried | None:
         """Of a search, the fastest that is alive so far."""
         alive = [one for one in self.candidates.values() if one.state in ("alive", "best") and one.speedup]
-        return max(alive, key=lambda one: (one.state == "best", one.examples > 0, one.speedup or 0), default=None)
+        return max(
+            alive,
+            key=lambda one: (one.state == "best", one.examples > 0, one.first > 0, one.speedup or 0),
+            default=None,
+        )
 
     @property
     def remaining(self) -> float:

@@ -153,7 +153,8 @@ def candidate(one: Tried) -> str:
 def standing(one: Tried) -> str:
     """How a candidate stands that did not lose, in words."""
     if one.state == "alive":
-        return f"meets the bar on all {words.number(one.examples)} examples" if one.examples else "raced"
+        said = f"all {words.number(one.examples)} examples" if one.examples else f"the first {words.number(one.first)}"
+        return f"meets the bar on {said}" if one.examples or one.first else "raced"
     return {"best": "the best", "races": "is raced", "builds": "is built", "answers": "answers"}.get(one.state, "waits")
 
 

@@ -140,6 +140,8 @@ def work_done(events: Iterable[Event]) -> dict[str, int]:
         if isinstance(event, Made) and event.work.startswith("make-") and not event.reused:
             made.append(event)
         elif isinstance(event, Measured) and event.work.startswith("predict-") and not event.reused:
+            if "first" in event.facts:
+                continue
             answered.append(event)
     cut = sum("given_up_after" in event.facts for event in answered)
     return {"builds": len(made), "calibrations": sum(bool(event.facts.get("calibrated_anew")) for event in made),

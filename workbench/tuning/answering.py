@@ -3,12 +3,12 @@ of a trial until it is certain that it fails."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench import block, work
 from workbench.comparison import Predictions
@@ -20,59 +20,108 @@ from workbench.tuning import sequential
 from workbench.tuning.sequential import GivenUp, Seen, Trial
 
 FEWEST_EACH = 200  # examples that are worth a worker of their own
-PARTS = 20  # in which progress is told
-Verdict = Callable[[Seen], GivenUp | None]
+PARTS = 40  # after each of which progress is told, and somebody else may have the machine
+Ended = TypeVar("Ended")
 
 
-def answer_all(here: Here, name: str) -> Failed | None:
-    """Let the variant of this name answer every example; its answers are in the store."""
+class Pause:
+    """Who answers in another thread rests, between two parts, while somebody needs the machine."""
+
+    def __init__(self) -> None:
+        self._may_go_on, self._at_work = threading.Event(), threading.Lock()
+        self._may_go_on.set()
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        self._may_go_on.wait()
+        with self._at_work:
+            yield
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        self._may_go_on.clear()
+        try:
+            with self._at_work:
+                yield
+        finally:
+            self._may_go_on.set()
+
+
+def answer_all(
+    here: Here, name: str, order: Sequence[int], note: Callable[[Seen], None], pause: Pause
+) -> Failed | None:
+    """Let the variant of this name answer every example; its answers are in the store. `note` hears what was said so
+    far to the first of `order`."""
+
+    def part(_: int, seen: Seen) -> None:
+        note(seen)
+
     id = f"predict-{name}"
-    if here.is_there(id) or here.plan.measure["accuracy_batch"] != 1:
-        return here.do(id)
-    found = _answered(here, id, range(here.facts("inputs")["n"]), (), lambda _: None)
-    return found if isinstance(found, Failed) else None
+    return here.do(id) if _at_once(here, id) else _answered(here, id, order, (), part, pause)
 
 
 def answer(here: Here, name: str, trial: Trial, base: Predictions) -> GivenUp | Failed | None:
     """The same, in the order of the trial, until it is given up. None: all examples are answered."""
+
+    def part(stop: int, seen: Seen) -> GivenUp | None:
+        return sequential.given_up(trial, base, seen) if stop in trial.looks else None
+
     id = f"predict-{name}"
-    if here.is_there(id) or here.plan.measure["accuracy_batch"] != 1:
-        return here.do(id)
-    return _answered(here, id, trial.order, trial.looks, partial(sequential.given_up, trial, base))
+    return here.do(id) if _at_once(here, id) else _answered(here, id, trial.order, trial.looks, part, Pause())
+
+
+def answer_first(here: Here, name: str, order: Sequence[int], count: int) -> Seen | Failed | None:
+    """What the variant of this name says to the first `count` of the order; nothing is kept. None: it has no parts."""
+
+    def part(stop: int, seen: Seen) -> Seen | None:
+        return seen if stop == count else None
+
+    id = f"predict-{name}"
+    return None if _at_once(here, id) else _answered(here, id, order, (count,), part, Pause())
+
+
+def _at_once(here: Here, id: str) -> bool:
+    return here.is_there(id) or here.plan.measure["accuracy_batch"] != 1
 
 
 def _answered(
-    here: Here, id: str, order: Sequence[int], looks: Sequence[int], verdict: Verdict
-) -> GivenUp | Failed | None:
+    here: Here, id: str, order: Sequence[int], looks: Sequence[int], part: Callable[[int, Seen], Ended | None],
+    pause: Pause,
+) -> Ended | Failed | None:  # fmt: skip
     here.emit(Started(work=id, title=here.plan.piece(id).called))
     begin = time.monotonic()
     try:
-        given_up = _in_turns(here, id, order, looks, verdict)
+        ended = _in_turns(here, id, order, looks, part, pause)
     except WorkbenchError as error:
         broken = failed(id, "predict", error, "")
         here.emit(broken)
         return broken
-    if given_up:
-        facts = {"given_up_after": given_up.examples}
+    if ended is not None:
+        facts = {"given_up_after": ended.examples} if isinstance(ended, GivenUp) else {"first": max(looks)}
         here.emit(Measured(work=id, key="", seconds=time.monotonic() - begin, reused=False, facts=facts))
-    return given_up
+    return ended
 
 
-def _in_turns(here: Here, id: str, order: Sequence[int], looks: Sequence[int], verdict: Verdict) -> GivenUp | None:
+def _in_turns(
+    here: Here, id: str, order: Sequence[int], looks: Sequence[int], part: Callable[[int, Seen], Ended | None],
+    pause: Pause,
+) -> Ended | None:  # fmt: skip
+    """Part for part, until `part` says something to all that was seen so far; else all is kept."""
     begin, n = time.monotonic(), len(order)
     until = begin + here.patience()
-    stops = sorted({*looks, *(n * part // PARTS for part in range(1, PARTS)), n} - {0})
+    stops = sorted({*looks, *(n * i // PARTS for i in range(1, PARTS)), n} - {0})
     with ExitStack() as stack:
         into = stack.enter_context(here.store.aside())
         workers = stack.enter_context(here.parked(work.predict_in_turns, id, _jobs(here, id, order, into)))
         parts = [str(stack.enter_context(here.store.aside())) for _ in workers]
         seen = Seen([], {})
         for stop in stops:
-            seen = _more(seen, workers, stop, until)
+            with pause.part():
+                seen = _more(seen, workers, stop, until)
             here.emit(Progress(work=id, done=stop, total=n, note="examples"))
-            if stop in looks and (over := verdict(seen)):
-                return over
-        _all(workers, [{"leave": part} for part in parts], until)
+            if (ended := part(stop, seen)) is not None:
+                return ended
+        _all(workers, [{"leave": one} for one in parts], until)
         workers[0].tell({"join": parts})
         here.keep(id, into, workers[0].result(), time.monotonic() - begin)
     return None

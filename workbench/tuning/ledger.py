@@ -26,7 +26,8 @@ class Candidate:
     calibration samples; the candidate's own name is that of its whole form.
 
     pace: {"speedup", "ci95", "throughput", "size", "peak_rss"} of a race. accuracy: as a row of the report has it, over
-    all examples. lost: {"why": token, …} when it is dead. origin: what it is a change of, and which.
+    all examples. first: on so many it has met the bar while the baseline had answered no more; it must meet it again on
+    all. lost: {"why": token, …} when it is dead. origin: what it is a change of, and which.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Candidate:
     pace: dict[str, Any] | None = None
     accuracy: dict[str, Any] | None = None
     examples: int = 0
+    first: int = 0
     lost: dict[str, Any] | None = None
     origin: dict[str, Any] = field(default_factory=dict)
 
@@ -114,7 +116,7 @@ class Ledger:
         pace = one.pace or {}
         reason = reasons.in_words(one.lost) if one.lost else ""
         self._emit(Tried(name=one.name, state=one.state, reason=reason, speedup=pace.get("speedup"),
-                         ci95=pace.get("ci95"), examples=one.examples))  # fmt: skip
+                         ci95=pace.get("ci95"), examples=one.examples, first=one.first))  # fmt: skip
 
     def _save(self) -> None:
         said = {"spent_s": self.spent, "candidates": [asdict(one) for one in self.candidates.values()]}

@@ -59,7 +59,8 @@ def begin(trying: Trying) -> None:
 
 def race_all(trying: Trying) -> None:
     """Build and race, heat by heat; after each, the fastest answer until one meets the bar. The first heat is what is
-    built when the baseline has answered: so a best so far is known early. What takes long to build comes last."""
+    built when the baseline has answered enough for that: so a best so far is known early. What takes long to build
+    comes last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
     trying.take_up()
@@ -75,7 +76,8 @@ def _race(trying: Trying, last: bool) -> None:
         others = bool(built) or trying.ledger.has_raced
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
-        if len(built) == racing.HEAT or (built and trying.baseline_has_answered and not trying.ledger.has_raced):
+        enough = trying.baseline_has_answered or trying.early
+        if len(built) == racing.HEAT or (built and enough and not trying.ledger.has_raced):
             _heat(trying, built)
             built = []
     _heat(trying, built)
@@ -88,8 +90,11 @@ def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
     trying.race(built, next(iter(trying.met()), None))
     if _worth_asking(trying, 1):
         trying.enter("answers", RACING)
-        trying.answer_baseline()
-        _judge(trying, 1)
+        if trying.early:
+            next((one for one in _unanswered(trying) if trying.look_early(one) or trying.time_is_up), None)
+        else:
+            trying.answer_baseline()
+            _judge(trying, 1)
         trying.enter("race", RACING)
 
 

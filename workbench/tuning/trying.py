@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench import outcome, planning
 from workbench.comparison import Goal, Predictions
 from workbench.errors import WorkbenchError
@@ -20,6 +22,7 @@ from workbench.tuning.ledger import Candidate, Ledger
 
 FEWEST_SECONDS = 20.0  # that one piece of work may take, however little is left
 BUILDING = 0.12  # of the budget, that one step of a hurried build may take
+EARLY = 1500  # examples that are enough for a first look, where there are twice as many
 
 
 class Trying:
@@ -35,6 +38,7 @@ class Trying:
         self.until: float | None = None
         self._searcher, self._answering = threading.get_ident(), ThreadPoolExecutor(max_workers=1)
         self._answered: Future[Failed | None] | None = None
+        self._pause, self._order, self._so_far = answering.Pause(), list[int](), sequential.Seen([], {})
         self._hurried = False
         self._put_off: list[Failed] = []
         self.base: Predictions | None = None
@@ -122,8 +126,10 @@ class Trying:
 
     def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
         """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile."""
-        if self._answered:
-            self._answered.result()
+        with self._pause.quiet():
+            self._race(candidates, anchor)
+
+    def _race(self, candidates: Sequence[Candidate], anchor: Candidate | None) -> None:
         sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
         points = self.goal.optimize == "throughput"
         for heat in racing.heats(candidates, sizes):
@@ -149,12 +155,26 @@ class Trying:
     # ---- accuracy
 
     def begin_baseline(self) -> None:
-        """Let it answer while candidates are built, which are not timed."""
-        self._answered = self._answering.submit(answering.answer_all, self.here, self.plan.baseline.name)
+        """Let it answer while candidates are built, in a random order: what it has answered is a sample of all."""
+        n = self.here.facts("inputs")["n"]
+        self._order = [int(one) for one in np.random.default_rng(self.plan.request.data_seed).permutation(n)]
+        asked = (self.plan.baseline.name, self._order, self._hear, self._pause)
+        self._answered = self._answering.submit(answering.answer_all, self.here, *asked)
+
+    def _hear(self, seen: sequential.Seen) -> None:
+        self._so_far = seen
 
     @property
     def baseline_has_answered(self) -> bool:
         return self._answered is not None and self._answered.done()
+
+    @property
+    def early(self) -> int:
+        """How many of the baseline's answers there are while it goes on, as soon as they are enough for a first look;
+        0: too few, or all."""
+        count = len(self._so_far.predicted)
+        few = count < EARLY or len(self._order) < 2 * EARLY or self._so_far.predicted[0] is None
+        return 0 if few or self.baseline_has_answered else count
 
     def answer_baseline(self) -> None:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
@@ -184,6 +204,23 @@ class Trying:
         else:
             self._weigh_answers(one)
         return self.ledger.candidates[one.name]
+
+    def look_early(self, one: Candidate) -> bool:
+        """Whether it meets the bar on what the baseline has answered by now. It is not said to meet it before it has
+        answered everything, nor to miss it."""
+        if one.first or not self.early or not self.build(one, one.name):
+            return bool(one.first)
+        self.ledger.note(one.name, state="answers")
+        with self._pause.quiet():
+            base = self._so_far
+            mine = answering.answer_first(self.here, one.name, self._order, len(base.predicted))
+        if isinstance(mine, Failed):
+            self._bury_broken(one, mine)
+            return False
+        metrics = outcome.metrics_of(self.plan, base.statistics)
+        met = mine is not None and sequential.meets(base, mine, metrics, self.goal)
+        self.ledger.note(one.name, state="alive", first=len(base.predicted) if met else 0)
+        return met
 
     def _weigh_answers(self, one: Candidate) -> None:
         said = self.here.accuracy(self.variant(one.name))

@@ -39,7 +39,7 @@ def _row(one: Tried) -> str:
     css, sign = STATES[one.state]
     interval = f" ({words.ratio_interval(one.ci95)})" if one.ci95 else ""
     said = f'<span class="st {css}">{icon(sign)}{e("lost" if one.reason else standing(one))}</span> {e(one.reason)}'
-    cells = (f"{words.speedup(one.speedup)}{interval}", words.number(one.examples))
+    cells = (f"{words.speedup(one.speedup)}{interval}", words.number(one.examples or one.first))
     tds = "".join(f'<td data-l="{e(name)}">{e(cell)}</td>' for name, cell in zip(COLUMNS[1:], cells, strict=False))
     now = " class=now" if css == "now" else ""
     return f'<tr{now}><th scope="row">{e(one.name)}</th>{tds}<td data-l="{COLUMNS[3]}">{said}</td></tr>'
