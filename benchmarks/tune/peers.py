@@ -190,7 +190,7 @@ def _result(
     exports: Mapping[str, float], home: Path,
 ) -> list[str]:  # fmt: skip
     mine, first = rows.get("ours"), _first_as_good(home, 0.0, "", 1.0)
-    soon = f" The first that met the bar was known after {first:.0f} s." if first else ""
+    soon = f" The first that met the bar was known after {_after(first)}." if first else ""
     lines = [
         machine_line(),
         "",
@@ -236,7 +236,10 @@ def _compared(
     assert mine and theirs
     ratio = _ratio(theirs, mine)
     first = _first_as_good(home, theirs["speed"]["speedup"], best, ratio.estimate)
-    told = f"{first:.0f} s: {first / seconds[0]:.2f} ({first / seconds[1]:.2f}) of its time" if first else "never"
+    if first:
+        told = f"{_after(first)}: {first[0] / seconds[0]:.2f} ({first[0] / seconds[1]:.2f}) of its time"
+    else:
+        told = "never"
     return f"{words.speedup(ratio.estimate)} ({words.ratio_interval((ratio.lo, ratio.hi))}) | {told}"
 
 
@@ -251,16 +254,24 @@ def _ok(one: dict[str, Any] | None) -> bool:
     return one is not None and one["status"] == "ok"
 
 
-def _first_as_good(home: Path, wanted: float, best: str, final: float) -> float | None:
+def _after(first: tuple[float, int]) -> str:
+    early = f" on the first {first[1]:,} examples" if first[1] else ""
+    return f"{first[0]:.0f} s{early}"
+
+
+def _first_as_good(home: Path, wanted: float, best: str, final: float) -> tuple[float, int] | None:
     """Seconds from the first search's begin until a candidate had met the bar and was as fast as the peer's final
-    model. Known of our winner by the comparison of both: `final`; of the others by their race, against `wanted`."""
+    model, and on how many examples that was known where the baseline had not yet answered all. Known of our winner by
+    the comparison of both: `final`; of the others by their race, against `wanted`."""
     store = Store(home)
     run = next(one.id for one in reversed(store.runs()) if one.kind == "tune")
     events = [one for _, one in store.events(run)]
-    met = (one for one in events if isinstance(one, event.Tried) and one.state == "alive" and one.examples)
+    met = (
+        one for one in events if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first)
+    )
     good = (one for one in met if (final >= 1 if one.name == best else (one.speedup or 0) >= wanted))
     first = next(good, None)
-    return first.at - events[0].at if first else None
+    return (first.at - events[0].at, 0 if first.examples else first.first) if first else None
 
 
 if __name__ == "__main__":
