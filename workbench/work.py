@@ -153,7 +153,9 @@ def predict_in_turns(job: Job, channel: Channel) -> dict[str, Any]:
     """`predict`, one example a call, by several workers: this one takes every job["of"]-th place of the order
     job["order"] of examples, from place job["place"] on. {"upto": k} asks for its places before k: {"predicted": [...],
     "statistics": {metric: [[...]]}} of the new ones. {"leave": folder} puts what it has said there. {"join": [folders]}
-    puts what all workers have left, by place, into job["into"], in the order of the examples, and ends it."""
+    puts what all workers have left, by place, into job["into"], in the order of the examples, and ends it. Builds and
+    measurements go first."""
+    os.nice(POLITE)
     task, prepared = catalog.task(job["task"]), inputs.load(Path(job["inputs"]))
     session, places, parts = _open(job), range(job["place"], len(job["order"]), job["of"]), list[Answers]()
     while "join" not in (asked := channel.receive()):
