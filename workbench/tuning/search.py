@@ -59,8 +59,8 @@ def begin(trying: Trying) -> None:
 
 def race_all(trying: Trying) -> None:
     """Build and race, heat by heat; after each, the fastest answer until one meets the bar. The first heat is what is
-    built when the baseline has answered enough for that: so a best so far is known early. What takes long to build
-    comes last."""
+    built when the baseline has answered enough for that, a few at least: so a best so far is known early. What takes
+    long to build comes last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
     trying.take_up()
@@ -76,8 +76,8 @@ def _race(trying: Trying, last: bool) -> None:
         others = bool(built) or trying.ledger.has_raced
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
-        enough = trying.baseline_has_answered or trying.early
-        if len(built) == racing.HEAT or (built and enough and not trying.ledger.has_raced):
+        enough = len(built) >= racing.KEEP and (trying.baseline_has_answered or trying.early)
+        if len(built) == racing.HEAT or (enough and not trying.ledger.has_raced):
             _heat(trying, built)
             built = []
     _heat(trying, built)
