@@ -13,6 +13,7 @@ from workbench.executing import Here
 from workbench.tuning.ledger import Candidate, Ledger
 
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side
+FEWEST = 3  # candidates of the first heat, if there are as many
 KEEP = 3  # of a heat stay to its end in any case
 ROUNDS = 60
 HALF_WIDTH = 0.03
