@@ -206,7 +206,7 @@ def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_somet
 def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdict(
     small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trying, "EARLY", 30)
+    monkeypatch.setattr(trying, "EARLY", 40)
     asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
     plan, store = bench.plan(bench.tune_request(str(small.model), [small.recipes[0]], fresh=True, **asked)), Store()
     run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
@@ -220,11 +220,11 @@ def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdi
     seen = answering.answer_first(trier.here, plan.baseline.name, trier._order, 60)
     assert isinstance(seen, Seen)
     trier._hear(seen)
-    assert trier.early == 60 and trier.look_early(one)
+    assert trier.early and trier.look_early(one)
     after = trier.ledger.candidates[one.name]
-    assert (after.first, after.examples, after.meets, after.state) == (60, 0, False, "alive")
-    assert [event.first for event in said if isinstance(event, Tried)][-1] == 60
-    trier.goal = replace(trier.goal, max_drop=0.0001)  # which 60 examples cannot tell of anybody
+    assert (after.first, after.examples, after.meets, after.state) == (40, 0, False, "alive")
+    assert [event.first for event in said if isinstance(event, Tried)][-1] == 40
+    trier.goal = replace(trier.goal, max_drop=0.0001)  # which 40 examples cannot tell of anybody
     trier.ledger.note(one.name, first=0)
     assert not trier.look_early(one) and not trier.ledger.candidates[one.name].dead, "missed early is no verdict either"
     assert not trier.here.is_there(f"predict-{one.name}"), "nothing of it is kept"

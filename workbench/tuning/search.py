@@ -17,6 +17,7 @@ from workbench.tuning.trying import Trying
 # Shares of the budget at which a phase begins nothing new.
 RACING, JUDGING, IMPROVING = 0.45, 0.55, 0.75
 CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
+ABOUT = 0.1  # of the best's worth: races of a few seconds tell no less apart
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
 
@@ -91,7 +92,7 @@ def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
     if _worth_asking(trying, 1):
         trying.enter("answers", RACING)
         if trying.early:
-            next((one for one in _unanswered(trying) if trying.look_early(one) or trying.time_is_up), None)
+            next((one for one in _soonest(trying) if trying.look_early(one) or trying.time_is_up), None)
         else:
             trying.answer_baseline()
             _judge(trying, 1)
@@ -128,6 +129,13 @@ def _worth_asking(trying: Trying, wanted: int) -> list[Candidate]:
 def _unanswered(trying: Trying) -> list[Candidate]:
     found = [one for one in trying.ledger.raced() if not one.accuracy and not one.origin]
     return sorted(found, key=lambda one: -trying.worth(one))
+
+
+def _soonest(trying: Trying) -> list[Candidate]:
+    """The same; of those that are about as good as the best first who need not be built anew with more calibration."""
+    found = _unanswered(trying)
+    best = trying.worth(found[0])
+    return sorted(found, key=lambda one: (trying.worth(one) < best - ABOUT * abs(best), one.racer != one.name))
 
 
 def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:

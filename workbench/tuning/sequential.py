@@ -106,6 +106,10 @@ class Seen:
     predicted: Sequence[Any]
     statistics: dict[str, list[list[float]]]
 
+    def first(self, count: int) -> Seen:
+        """What it answered to so many."""
+        return Seen(self.predicted[:count], {name: rows[:count] for name, rows in self.statistics.items()})
+
 
 def meets(base: Seen, mine: Seen, metrics: Sequence[Metric], goal: Goal) -> bool:
     """Whether the interval over the examples that both have answered, in one order, lies within the bar. Said of a

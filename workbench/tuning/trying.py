@@ -169,12 +169,10 @@ class Trying:
         return self._answered is not None and self._answered.done()
 
     @property
-    def early(self) -> int:
-        """How many of the baseline's answers there are while it goes on, as soon as they are enough for a first look;
-        0: too few, or all."""
-        count = len(self._so_far.predicted)
-        few = count < EARLY or len(self._order) < 2 * EARLY or self._so_far.predicted[0] is None
-        return 0 if few or self.baseline_has_answered else count
+    def early(self) -> bool:
+        """Whether the baseline has answered enough for a first look, and goes on."""
+        said, n = self._so_far.predicted, len(self._order)
+        return len(said) >= EARLY and n >= 2 * EARLY and said[0] is not None and not self.baseline_has_answered
 
     def answer_baseline(self) -> None:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
@@ -206,20 +204,19 @@ class Trying:
         return self.ledger.candidates[one.name]
 
     def look_early(self, one: Candidate) -> bool:
-        """Whether it meets the bar on what the baseline has answered by now. It is not said to meet it before it has
-        answered everything, nor to miss it."""
+        """Whether it meets the bar on the first examples that the baseline has answered. That is no verdict."""
         if one.first or not self.early or not self.build(one, one.name):
             return bool(one.first)
         self.ledger.note(one.name, state="answers")
         with self._pause.quiet():
-            base = self._so_far
-            mine = answering.answer_first(self.here, one.name, self._order, len(base.predicted))
+            mine = answering.answer_first(self.here, one.name, self._order, EARLY)
         if isinstance(mine, Failed):
             self._bury_broken(one, mine)
             return False
+        base = self._so_far.first(EARLY)
         metrics = outcome.metrics_of(self.plan, base.statistics)
         met = mine is not None and sequential.meets(base, mine, metrics, self.goal)
-        self.ledger.note(one.name, state="alive", first=len(base.predicted) if met else 0)
+        self.ledger.note(one.name, state="alive", first=EARLY if met else 0)
         return met
 
     def _weigh_answers(self, one: Candidate) -> None:
