@@ -93,6 +93,7 @@ def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
         trying.enter("answers", RACING)
         if trying.early:
             next((one for one in _soonest(trying) if trying.look_early(one) or trying.time_is_up), None)
+            trying.go_on()
         else:
             trying.answer_baseline()
             _judge(trying, 1)

@@ -39,6 +39,7 @@ class Trying:
         self._searcher, self._answering = threading.get_ident(), ThreadPoolExecutor(max_workers=1)
         self._answered: Future[Failed | None] | None = None
         self._pause, self._order, self._so_far = answering.Pause(), list[int](), sequential.Seen([], {})
+        self._looked = threading.Event()
         self._hurried = False
         self._put_off: list[Failed] = []
         self.base: Predictions | None = None
@@ -162,7 +163,15 @@ class Trying:
         self._answered = self._answering.submit(answering.answer_all, self.here, *asked)
 
     def _hear(self, seen: sequential.Seen) -> None:
+        """What the baseline has answered. With enough for a first look it rests until somebody has had one: two cores
+        that share their arithmetic build half as fast beside it."""
         self._so_far = seen
+        if self.early and self.until is not None:
+            self._looked.wait(max(0.0, self.ledger.left_until(self.until)))
+
+    def go_on(self) -> None:
+        """The baseline need not wait for a first look any more."""
+        self._looked.set()
 
     @property
     def baseline_has_answered(self) -> bool:
@@ -179,6 +188,7 @@ class Trying:
         if self.base is not None:
             return
         assert self._answered is not None
+        self.go_on()
         if broken := self._answered.result():
             raise WorkbenchError("The baseline could not answer.", broken.what, broken.fix)
         self.base = outcome.predictions(self.plan, self.store, self.plan.baseline)
