@@ -88,5 +88,9 @@ def test_a_search_keeps_what_a_comparison_has_kept(
     told = [one.done for one in said if isinstance(one, Progress) and one.work == piece.id]
     assert told == sorted(told) and told[-1] == len(answers.predicted)
     assert isinstance(said[-1], Measured) and not said[-1].reused
+    store.forget(piece.key)
+    first = answering.answer_first(here, variant.name, range(len(answers.predicted)), 50)
+    assert isinstance(first, sequential.Seen) and len(first.predicted) == 50
+    assert list(first.statistics) == list(base.statistics), "the metric that decides comes first"
     jobs = answering._jobs(here, piece.id, range(len(answers.predicted)), tmp_path)
     assert len(jobs) == min(len(here.cores), len(answers.predicted) // 20)

@@ -155,7 +155,7 @@ def _more(seen: Seen, workers: Sequence[Worker], stop: int, until: float) -> See
         each = [iter(one) for one in rows]
         return [next(each[turn]) for turn in turns]
 
-    names = {name for one in said for name in one["statistics"]}
+    names = dict.fromkeys(name for one in said for name in one["statistics"])  # the headline first
     statistics = {name: [*seen.statistics.get(name, ()), *woven([one["statistics"].get(name, ()) for one in said])]
                   for name in names}  # fmt: skip
     return Seen([*seen.predicted, *woven([one["predicted"] for one in said])], statistics)

@@ -81,23 +81,30 @@ def _race(trying: Trying, last: bool) -> None:
         if len(built) == racing.HEAT or (enough and not trying.ledger.has_raced):
             _heat(trying, built)
             built = []
+        elif trying.ledger.has_raced and trying.base is None and trying.baseline_has_answered:
+            _ask(trying)  # who had only a first look, at once
     _heat(trying, built)
 
 
 def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
     """Race them beside the best so far, and ask who was faster: so the best is known, whenever time runs out."""
-    if not built:
+    if built:
+        trying.race(built, next(iter(trying.met()), None))
+        _ask(trying)
+
+
+def _ask(trying: Trying) -> None:
+    """The fastest, one after another, until one meets the bar; on the first examples while the baseline goes on."""
+    if not _worth_asking(trying, 1):
         return
-    trying.race(built, next(iter(trying.met()), None))
-    if _worth_asking(trying, 1):
-        trying.enter("answers", RACING)
-        if trying.early:
-            next((one for one in _soonest(trying) if trying.look_early(one) or trying.time_is_up), None)
-            trying.go_on()
-        else:
-            trying.answer_baseline()
-            _judge(trying, 1)
-        trying.enter("race", RACING)
+    trying.enter("answers", RACING)
+    if trying.early:
+        next((one for one in _soonest(trying) if trying.look_early(one) or trying.time_is_up), None)
+        trying.go_on()
+    else:
+        trying.answer_baseline()
+        _judge(trying, 1)
+    trying.enter("race", RACING)
 
 
 def judge_all(trying: Trying) -> None:
