@@ -74,8 +74,7 @@ class Measured(Event):
 @dataclass(frozen=True, kw_only=True)
 class Tried(Event):
     """What a search knows of one candidate now. `state`: waits, builds, races, answers, alive, best, dead, and then
-    `reason` says why. `examples`: how many it has answered; `first`: on so many, all that were answered by then, it has
-    met the bar."""
+    `reason` says why. `examples`: how many it has answered; `first`: on the first so many it has met the bar."""
 
     name: str
     state: str

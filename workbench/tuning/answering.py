@@ -57,7 +57,10 @@ def answer_all(
         note(seen)
 
     id = f"predict-{name}"
-    return here.do(id) if _at_once(here, id) else _answered(here, id, order, (), part, pause)
+    if _at_once(here, id):
+        with pause.part():
+            return here.do(id)
+    return _answered(here, id, order, (), part, pause)
 
 
 def answer(here: Here, name: str, trial: Trial, base: Predictions) -> GivenUp | Failed | None:

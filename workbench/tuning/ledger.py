@@ -26,8 +26,8 @@ class Candidate:
     calibration samples; the candidate's own name is that of its whole form.
 
     pace: {"speedup", "ci95", "throughput", "size", "peak_rss"} of a race. accuracy: as a row of the report has it, over
-    all examples. first: on so many it has met the bar while the baseline had answered no more; it must meet it again on
-    all. lost: {"why": token, …} when it is dead. origin: what it is a change of, and which.
+    all examples. first: on the first so many it has met the bar, while the baseline went on; it must meet it on all.
+    lost: {"why": token, …} when it is dead. origin: what it is a change of, and which.
     """
 
     name: str

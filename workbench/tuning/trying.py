@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench import outcome, planning
+from workbench import block, outcome, planning
 from workbench.comparison import Goal, Predictions
 from workbench.errors import WorkbenchError
 from workbench.event import Failed
@@ -126,12 +126,17 @@ class Trying:
             self.ledger.bury(one.name, "failed", stage=broken.stage, reason=broken.reason)
 
     def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
-        """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile."""
-        with self._pause.quiet():
-            self._race(candidates, anchor)
-
-    def _race(self, candidates: Sequence[Candidate], anchor: Candidate | None) -> None:
+        """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile: the
+        baseline's answers rest, or come first where memory is too small for all."""
         sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
+        base = self.here.bytes_of(self.plan.baseline.artifact)
+        if self._answered and not block.fits([*sizes.values(), base, *[base] * len(self.here.cores)]):
+            self.go_on()
+            self._answered.result()
+        with self._pause.quiet():
+            self._race(candidates, sizes, anchor)
+
+    def _race(self, candidates: Sequence[Candidate], sizes: Mapping[str, int], anchor: Candidate | None) -> None:
         points = self.goal.optimize == "throughput"
         for heat in racing.heats(candidates, sizes):
             racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points, anchor)
