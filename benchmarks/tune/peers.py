@@ -47,6 +47,7 @@ HERE = Path(__file__).parent
 RESULT = RESULTS / "tune-peers.md"
 STARTER = "sentiment"
 DATA = Path(starter.__file__).parent.parent / "starter/sentiment"
+AS_FAST = 0.97  # of a peer's speed, and all of the interval above it
 MADE = "Made by `python -m benchmarks.tune.peers`.\n"
 
 
@@ -235,7 +236,7 @@ def _compared(
         return " | "
     assert mine and theirs
     ratio = _ratio(theirs, mine)
-    first = _first_as_good(home, theirs["speed"]["speedup"], best, ratio.estimate)
+    first = _first_as_good(home, theirs["speed"]["speedup"], best, ratio.lo)
     if first:
         told = f"{_after(first)}: {first[0] / seconds[0]:.2f} ({first[0] / seconds[1]:.2f}) of its time"
     else:
@@ -262,14 +263,14 @@ def _after(first: tuple[float, int]) -> str:
 def _first_as_good(home: Path, wanted: float, best: str, final: float) -> tuple[float, int] | None:
     """Seconds from the first search's begin until a candidate had met the bar and was as fast as the peer's final
     model, and on how many examples that was known where the baseline had not yet answered all. Known of our winner by
-    the comparison of both: `final`; of the others by their race, against `wanted`."""
+    the comparison of both, by the lower end `final` of the ratio; of the others by their race, against `wanted`."""
     store = Store(home)
     run = next(one.id for one in reversed(store.runs()) if one.kind == "tune")
     events = [one for _, one in store.events(run)]
     met = (
         one for one in events if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first)
     )
-    good = (one for one in met if (final >= 1 if one.name == best else (one.speedup or 0) >= wanted))
+    good = (one for one in met if (final > AS_FAST if one.name == best else (one.speedup or 0) > AS_FAST * wanted))
     first = next(good, None)
     return (first.at - events[0].at, 0 if first.examples else first.first) if first else None
 

@@ -19,7 +19,7 @@ ROUNDS = 60
 HALF_WIDTH = 0.03
 SHARE = 0.08  # of the budget, that one heat may be measured for
 LONGEST = 30.0  # seconds
-FIRST = 10.0  # seconds of the first heat, which says no more than whom to ask first
+FIRST = 6.0  # seconds of the first heat, which says no more than whom to ask first
 LOADING = 0.1  # of the budget, that loading one candidate may take
 
 

@@ -99,7 +99,8 @@ def _ask(trying: Trying) -> None:
         return
     trying.enter("answers", RACING)
     if trying.early:
-        next((one for one in _soonest(trying) if trying.look_early(one) or trying.time_is_up), None)
+        asked = _soonest(trying, _unanswered(trying))
+        next((one for one in asked if trying.look_early(one) or trying.time_is_up), None)
         trying.go_on()
     else:
         trying.answer_baseline()
@@ -123,7 +124,8 @@ def _judge(trying: Trying, wanted: int) -> None:
             break
         begin = trying.ledger.spent
         hurry = trying.ledger.left_until(JUDGING) < 2 * slowest and not trying.met()
-        trying.judge(_safest(trying, waiting) if hurry else waiting[0])
+        soonest = waiting[0] if trying.met() else _soonest(trying, waiting)[0]
+        trying.judge(_safest(trying, waiting) if hurry else soonest)
         slowest = max(slowest, trying.ledger.spent - begin)
 
 
@@ -139,11 +141,10 @@ def _unanswered(trying: Trying) -> list[Candidate]:
     return sorted(found, key=lambda one: -trying.worth(one))
 
 
-def _soonest(trying: Trying) -> list[Candidate]:
-    """The same; of those that are about as good as the best first who need not be built anew with more calibration."""
-    found = _unanswered(trying)
-    best = trying.worth(found[0])
-    return sorted(found, key=lambda one: (trying.worth(one) < best - ABOUT * abs(best), one.racer != one.name))
+def _soonest(trying: Trying, waiting: Sequence[Candidate]) -> list[Candidate]:
+    """The best first, but of those that are about as good as the best who need not be built anew to answer."""
+    best = trying.worth(waiting[0])
+    return sorted(waiting, key=lambda one: (trying.worth(one) < best - ABOUT * abs(best), one.racer != one.name))
 
 
 def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
