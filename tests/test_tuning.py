@@ -230,6 +230,13 @@ def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdi
     assert not trier.here.is_there(f"predict-{one.name}"), "nothing of it is kept"
 
 
+def test_of_those_about_as_fast_who_is_built_is_asked_first_and_nobody_slower_before_them() -> None:
+    speeds = {"static": 4.8, "dynamic": 4.5, "other": 4.2, "fp32": 2.3}
+    waiting = [Candidate(name, name if name in ("dynamic", "fp32") else f"{name}+few") for name in speeds]
+    judge: Any = SimpleNamespace(worth=lambda one: speeds[one.name])
+    assert [one.name for one in search._soonest(judge, waiting)] == ["dynamic", "static", "other", "fp32"]
+
+
 # ---- what was asked for -------------------------------------------------------------------------
 
 
