@@ -26,7 +26,7 @@ from workbench.faces.board import board_of_run
 from workbench.recipe import load
 from workbench.report.document import check
 from workbench.store import TUNE, Store
-from workbench.tuning import answering, improving, reasons, search, trying
+from workbench.tuning import account, answering, improving, reasons, search, trying
 from workbench.tuning.ledger import Candidate, Ledger
 from workbench.tuning.sequential import Seen
 
@@ -231,10 +231,27 @@ def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdi
 
 
 def test_of_those_about_as_fast_who_is_built_is_asked_first_and_nobody_slower_before_them() -> None:
-    speeds = {"static": 4.8, "dynamic": 4.5, "other": 4.2, "fp32": 2.3}
-    waiting = [Candidate(name, name if name in ("dynamic", "fp32") else f"{name}+few") for name in speeds]
-    judge: Any = SimpleNamespace(worth=lambda one: speeds[one.name])
+    waiting = candidates(static=4.8, dynamic=4.5, other=4.2, fp32=2.3)
+    judge: Any = SimpleNamespace(goal=SimpleNamespace(optimize="latency"))
     assert [one.name for one in search._soonest(judge, waiting)] == ["dynamic", "static", "other", "fp32"]
+
+
+def test_who_is_about_as_fast_as_the_best_is_measured_in_full_and_two_in_any_case(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "search.json", 600, lambda _: None)
+    met = {"constraint": "met", "delta": 0.0, "better": "higher"}
+    for one in candidates(static=4.8, dynamic=4.5, other=4.2, fp32=2.3):
+        ledger.add(replace(one, accuracy=met))
+    assert [one.name for one in account.finalists(ledger, "latency")] == ["static", "dynamic", "other"]
+    ledger.bury("dynamic", "failed", stage="predict", reason="")
+    ledger.bury("other", "failed", stage="predict", reason="")
+    assert [one.name for one in account.finalists(ledger, "latency")][:2] == ["static", "fp32"]
+
+
+def candidates(**speedups: float) -> list[Candidate]:
+    """Raced ones; the models of some are whole already."""
+    racers = {name: name if name in ("dynamic", "fp32") else f"{name}+few" for name in speedups}
+    return [Candidate(name, racers[name], pace={"speedup": one, "throughput": one, "size_mb": 1.0})
+            for name, one in speedups.items()]  # fmt: skip
 
 
 # ---- what was asked for -------------------------------------------------------------------------

@@ -22,11 +22,12 @@ def bounds_of(goal: Goal) -> dict[str, float]:
 
 
 def finalists(ledger: Ledger, optimize: str) -> list[Candidate]:
-    """Who meets the bar, the best first, two at most; then who answered all examples and is on the front. Where nobody
-    answered them all, the best by the race: something is always given back."""
+    """Who meets the bar, the best first: two, and a third that is about as good by the race; then who answered all
+    examples and is on the front. Where nobody answered them all, the best by the race: so there is always somebody."""
     answered = [one for one in ledger.candidates.values() if _is_placed(one)]
     ranked = sorted(answered, key=lambda one: -racing.worth(one, optimize))
-    meeting = [one for one in ranked if one.meets][:2]
+    meeting = [one for one in ranked if one.meets]
+    meeting = [*meeting[:2], *racing.about_as_good(meeting, optimize)[2:3]]
     found = [*meeting, *(one for one in pareto(ranked, optimize) if one not in meeting)]
     raced = [one for one in ledger.candidates.values() if one.pace]
     return found or sorted(raced, key=lambda one: -racing.worth(one, optimize))[:1]

@@ -15,6 +15,7 @@ from workbench.tuning.ledger import Candidate, Ledger
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side
 FEWEST = 3  # candidates of the first heat, if there are as many
 KEEP = 3  # of a heat stay to its end in any case
+ABOUT = 0.15  # of the best's worth: races of seconds tell no less apart
 ROUNDS = 60
 HALF_WIDTH = 0.03
 SHARE = 0.08  # of the budget, that one heat may be measured for
@@ -107,3 +108,9 @@ def worth(candidate: Candidate, optimize: str) -> float:
     if optimize == "size":
         return -float(pace["size_mb"])
     return float((pace["throughput"] if optimize == "throughput" else pace["speedup"]) or 0.0)
+
+
+def about_as_good(ranked: Sequence[Candidate], optimize: str) -> list[Candidate]:
+    """Of candidates, the best first, those that a race may not have told from the best."""
+    best = worth(ranked[0], optimize) if ranked else 0.0
+    return [one for one in ranked if worth(one, optimize) >= best - ABOUT * abs(best)]

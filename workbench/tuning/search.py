@@ -17,7 +17,6 @@ from workbench.tuning.trying import Trying
 # Shares of the budget at which a phase begins nothing new.
 RACING, JUDGING, IMPROVING = 0.45, 0.55, 0.75
 CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
-ABOUT = 0.15  # of the best's worth: races of a few seconds tell no less apart
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
 
@@ -143,8 +142,7 @@ def _unanswered(trying: Trying) -> list[Candidate]:
 
 def _soonest(trying: Trying, waiting: Sequence[Candidate]) -> list[Candidate]:
     """The best first, but of those that are about as good as the best who need not be built anew to answer."""
-    best = trying.worth(waiting[0])
-    about = [one for one in waiting if trying.worth(one) >= best - ABOUT * abs(best)]
+    about = racing.about_as_good(waiting, trying.goal.optimize)
     return [*sorted(about, key=lambda one: one.racer != one.name), *waiting[len(about) :]]
 
 
