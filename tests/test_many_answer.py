@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -81,7 +83,10 @@ def test_a_search_keeps_what_a_comparison_has_kept(
         trial = sequential.Trial(trial.kind, trial.order, trial.looks, len(trial.order), wrong=trial.wrong)
         assert answering.answer(here, variant.name, trial, base) is None
     else:
-        assert answering.answer_all(here, variant.name) is None
+        heard = list[sequential.Seen]()
+        order = [int(one) for one in np.random.default_rng(5).permutation(len(answers.predicted))]
+        assert answering.answer_all(here, variant.name, order, heard.append, answering.Pause()) is None
+        assert heard[-1].predicted == [answers.predicted[one] for one in order], "what was said so far is told"
     after = store.find(piece.key)
     assert after is not None and after.facts["predictions_sha256"] == before.facts["predictions_sha256"]
     assert work.load_answers(after.path)[0].predicted == answers.predicted
@@ -94,3 +99,27 @@ def test_a_search_keeps_what_a_comparison_has_kept(
     assert list(first.statistics) == list(base.statistics), "the metric that decides comes first"
     jobs = answering._jobs(here, piece.id, range(len(answers.predicted)), tmp_path)
     assert len(jobs) == min(len(here.cores), len(answers.predicted) // 20)
+
+
+def test_who_answers_beside_rests_while_somebody_needs_the_machine() -> None:
+    pause, done = answering.Pause(), [0]
+    over = threading.Event()
+
+    def answer() -> None:
+        while not over.is_set():
+            with pause.part():
+                before = done[0]
+                time.sleep(0.001)
+                done[0] = before + 1
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    for _ in range(3):
+        with pause.quiet():
+            seen = done[0]
+            time.sleep(0.02)
+            assert done[0] == seen
+        while done[0] < seen + 3:
+            time.sleep(0.001)
+    over.set()
+    thread.join()
