@@ -153,8 +153,9 @@ def candidate(one: Tried) -> str:
 def standing(one: Tried) -> str:
     """How a candidate stands that did not lose, in words."""
     if one.state == "alive":
-        said = f"all {words.number(one.examples)} examples" if one.examples else f"the first {words.number(one.first)}"
-        return f"meets the bar on {said}" if one.examples or one.first else "raced"
+        if one.examples:
+            return f"meets the bar on all {words.number(one.examples)} examples"
+        return f"a first look at {words.number(one.first)} examples meets the bar" if one.first else "raced"
     return {"best": "the best", "races": "is raced", "builds": "is built", "answers": "answers"}.get(one.state, "waits")
 
 
