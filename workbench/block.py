@@ -73,11 +73,15 @@ class _Block:
     # ---- participants
 
     def open(self) -> None:
-        """Load every variant, one after another; a variant that can't be loaded is out, the baseline must."""
-        total = len(self.request["variants"])
+        """Load every variant, one after another; a variant that can't be loaded is out, the baseline must. In a race,
+        which does not ask how long that takes, the baseline begins first and loads beside the others."""
+        variants = self.request["variants"]
         with machine.fragments_taken():
-            for done, variant in enumerate(self.request["variants"]):
-                self.say(done, total, f"loading {variant['name']}")
+            if self.request.get("race") and self.parked:
+                variants = sorted(variants, key=lambda one: one["name"] == self.baseline)
+                self._take_seat(variants[-1]).begin()
+            for done, variant in enumerate(variants):
+                self.say(done, len(variants), f"loading {variant['name']}")
                 self._load(variant)
         self.again = [[] for _ in self.variants[self.baseline]["points"]]
         if self.request.get("rows"):
@@ -89,9 +93,13 @@ class _Block:
         kept: dict[str, Any] = {"ready": {}, "points": [], "error": None}
         self.variants[variant["name"]] = kept
         with self._out_on_error(variant["name"]):
-            self.seats[variant["name"]] = seat = self._seat(work.park, variant, variant["name"])
+            seat = self.seats.get(variant["name"]) or self._take_seat(variant)
             kept["ready"] = seat.open()
             kept["points"] = [[] for _ in kept["ready"]["points"]]
+
+    def _take_seat(self, variant: dict[str, Any]) -> _Seat:
+        self.seats[variant["name"]] = seat = self._seat(work.park, variant, variant["name"])
+        return seat
 
     @property
     def baseline(self) -> str:
@@ -287,18 +295,22 @@ class _Seat:
         self.function, self.job, self.limits, self.log, self.parked = function, job, limits, log, parked
         self.worker: Worker | None = None
 
+    def begin(self) -> Worker:
+        """Start, and do not wait."""
+        self.worker = isolate.start(self.function, self.job, self.limits, self.log)
+        return self.worker
+
     def open(self) -> dict[str, Any]:
         """Start; what the worker said when it was ready."""
-        self.worker = isolate.start(self.function, self.job, self.limits, self.log)
-        ready = dict(self.worker.answer())
+        ready = dict((self.worker or self.begin()).answer())
         if not self.parked:
             self.close()
         return ready
 
     def take(self, turn: Turn) -> dict[str, Any]:
         if self.worker is None:
-            self.worker = isolate.start(self.function, self.job, self.limits, self.log)
-            self.worker.answer()
+            self.begin().answer()
+        assert self.worker
         said = dict(self.worker.ask(turn))
         if not self.parked:
             self.close()

@@ -3,29 +3,31 @@ change what is fast by one option at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import Any
 
 from workbench import planning
 from workbench.errors import RequestError
-from workbench.tuning import space
+from workbench.tuning import racing, space
 from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 REPAIRED = 3  # candidates
 CHANGED = 3  # candidates, whose options are changed
-TOGETHER = 4  # changes that are raced in one heat
+TOGETHER = racing.HEAT - 1  # changes that are raced in one heat, beside the best so far
 LARGEST_SHARE = 0.5  # of the operators that are worth keeping in higher precision
 INACCURATE = ("drop", "missed", "cannot_tell")
 
 
 def improve(trying: Trying) -> None:
     """Until the budget's share is spent or nothing promises more. What was done before a kill is not done again."""
-    for act in (repair, _change_values, repair, _change_options):
-        for one in _faster_and_failed(trying) if act is not _change_options else _fast(trying):
+    for act in (repair, _change_values, repair):
+        for one in _faster_and_failed(trying):
             if trying.time_is_up:
                 return
             act(trying, one)
+    _change_options(trying)
 
 
 def _faster_and_failed(trying: Trying) -> list[Candidate]:
@@ -111,6 +113,11 @@ def _fast(trying: Trying) -> list[Candidate]:
     return sorted(raced, key=lambda one: -trying.worth(one))[:CHANGED]
 
 
+def by_turns(lists: Iterable[list[Any]]) -> list[Any]:
+    """The first of each, then the second of each, and so on."""
+    return [one for turn in zip_longest(*lists) for one in turn if one is not None]
+
+
 def _change_values(trying: Trying, one: Candidate) -> None:
     """Changes that cost no speed: other ways to find ranges, more samples. Judged until one meets the bar."""
     if one.origin:
@@ -125,26 +132,33 @@ def _change_values(trying: Trying, one: Candidate) -> None:
                 return
 
 
-def _change_options(trying: Trying, one: Candidate) -> None:
-    """Changes that may cost or gain speed: raced beside the best so far, and judged when they beat it."""
-    found = space.speeds(trying.plan, trying.variant(one.name), trying.goal.optimize)
-    names = list(found)
-    for start in range(0, len(names), TOGETHER):
+def _change_options(trying: Trying) -> None:
+    """Changes that may cost or gain speed, of all the fast by turns: raced beside the best so far, and judged when they
+    beat it."""
+    changes = by_turns(
+        [(one, name, document) for name, document in _speeds(trying, one).items()] for one in _fast(trying)
+    )
+    for start in range(0, len(changes), TOGETHER):
         if trying.time_is_up:
             return
-        _race_changes(trying, one, {name: found[name] for name in names[start : start + TOGETHER]})
+        _race_changes(trying, changes[start : start + TOGETHER])
 
 
-def _race_changes(trying: Trying, one: Candidate, documents: dict[str, dict[str, Any]]) -> None:
-    trying.extend(documents)
-    planned = [name for name in documents if trying.is_planned(name)]
+def _speeds(trying: Trying, one: Candidate) -> dict[str, space.Document]:
+    return space.speeds(trying.plan, trying.variant(one.name), trying.goal.optimize)
+
+
+def _race_changes(trying: Trying, changes: list[tuple[Candidate, str, space.Document]]) -> None:
+    trying.extend({name: document for _, name, document in changes})
+    planned = {name: one for one, name, _ in changes if trying.is_planned(name)}
     racers = {name: space.racer_name(trying.variant(name)) for name in planned}
     trying.extend({racer: space.racer(trying.plan, trying.variant(name))
                    for name, racer in racers.items() if racer != name})  # fmt: skip
-    added = [trying.ledger.add(Candidate(name, racers[name], origin=_origin(one, name))) for name in planned]
+    added = [trying.ledger.add(Candidate(name, racers[name], origin=_origin(one, name)))
+             for name, one in planned.items()]  # fmt: skip
     waiting = [each for each in added if not each.dead and each.pace is None and trying.build(each, each.racer)]
     if waiting:
-        trying.race(waiting, next(iter(trying.met()), one if one.pace else None))
+        trying.race(waiting, next(iter(trying.met()), changes[0][0]))
     for name in sorted(planned, key=lambda name: -_pace(trying, name)):
         known, best = trying.ledger.candidates[name], trying.met()
         better = not best or trying.worth(known) > trying.worth(best[0]) if known.pace else False

@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
-RACING, JUDGING, IMPROVING = 0.45, 0.55, 0.75
+RACING, JUDGING, IMPROVING, AGAIN = 0.35, 0.5, 0.62, 0.75
 CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
@@ -29,8 +29,10 @@ def work(plan: Plan, store: Store, folder: Path, emit: Emit) -> float:
     begin(trying)
     race_all(trying)
     judge_all(trying)
-    trying.enter("improve", max(JUDGING, min(IMPROVING, 1 - CONFIRMING_S / trying.ledger.budget_s)))
+    latest = 1 - CONFIRMING_S / trying.ledger.budget_s
+    trying.enter("improve", max(JUDGING, min(IMPROVING, latest)))
     improving.improve(trying)
+    race_again(trying, max(JUDGING, min(AGAIN, latest)))
     confirm(trying)
     return trying.here.jobs_s
 
@@ -122,7 +124,7 @@ def _judge(trying: Trying, wanted: int) -> None:
         if trying.time_is_up and (trying.met() or slowest):
             break
         begin = trying.ledger.spent
-        hurry = trying.ledger.left_until(JUDGING) < 2 * slowest and not trying.met()
+        hurry = trying.left < 2 * slowest and not trying.met()
         soonest = waiting[0] if trying.met() else _soonest(trying, waiting)[0]
         trying.judge(_safest(trying, waiting) if hurry else soonest)
         slowest = max(slowest, trying.ledger.spent - begin)
@@ -136,8 +138,12 @@ def _worth_asking(trying: Trying, wanted: int) -> list[Candidate]:
 
 
 def _unanswered(trying: Trying) -> list[Candidate]:
-    found = [one for one in trying.ledger.raced() if not one.accuracy and not one.origin]
-    return sorted(found, key=lambda one: -trying.worth(one))
+    return [one for one in _raced(trying) if not one.accuracy]
+
+
+def _raced(trying: Trying) -> list[Candidate]:
+    """Who is alive, the best first."""
+    return sorted(trying.ledger.raced(), key=lambda one: -trying.worth(one))
 
 
 def _soonest(trying: Trying, waiting: Sequence[Candidate]) -> list[Candidate]:
@@ -156,6 +162,19 @@ def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
         return float(sum(each["quantized"] for each in found) / max(sum(each["total"] for each in found), 1))
 
     return min(waiting, key=changed)  # the first, so the best, of equals
+
+
+def race_again(trying: Trying, until: float) -> None:
+    """Those that may be the best, in one heat: heats of some minutes between them, and of seconds, do not tell. Then
+    from the best on, until the two best are known."""
+    trying.enter("race", until)
+    optimize = trying.goal.optimize
+    close = [] if optimize == "size" else racing.about_as_good(_raced(trying), optimize)[: racing.HEAT]
+    if len(close) > 1 and not trying.time_is_up:
+        anchor = next((one for one in close if one.meets), close[0])
+        trying.race([one for one in close if one is not anchor], anchor)
+        trying.enter("answers", until)
+        _judge(trying, 2)
 
 
 def confirm(trying: Trying) -> None:

@@ -19,7 +19,8 @@ Document = dict[str, Any]
 
 def in_order(plan: Plan) -> list[Variant]:
     """The plan's candidates, those first that are likeliest to be worth their time: as the target has them; else what
-    suits a class that this machine is one of and what is not of the shelf, then other first choices, then the rest."""
+    suits a class that this machine is one of and what is not of the shelf, then other first choices, then the rest,
+    who needs fewest steps that none of the others takes first: an export for one recipe costs several their turn."""
     found = [variant for variant in plan.variants[1:] if not is_racer(variant.name)]
     shelf, classes = recipes.shelf(), target.classes_of(machine.this_machine())
     suited = {name for one in classes for name in one.suited()}
@@ -30,7 +31,10 @@ def in_order(plan: Plan) -> list[Variant]:
             return 0
         return 1 if known.shelf.first_choice else 2
 
-    return found if plan.target else sorted(found, key=place)
+    if plan.target:
+        return found
+    shared = {step for variant in found if place(variant) < 2 for step in variant.chain}
+    return sorted(found, key=lambda variant: (place(variant), len(set(variant.chain) - shared)))
 
 
 # ---- for the race -------------------------------------------------------------------------------
@@ -96,9 +100,10 @@ def speeds(plan: Plan, variant: Variant, optimize: str) -> dict[str, Document]:
 
 
 def _changed(variant: Variant, changes: str, optimize: str) -> Iterator[tuple[str, Document]]:
-    """One option of one step, or of the backend, to another value that its plug-in says is worth a search."""
+    """One option of one step, or of the backend, to another value that its plug-in says is worth a search. The last
+    step's come first: what they need is built but for one step."""
     document = variant.recipe
-    for place, said in enumerate(document["spec"].get("steps", ())):
+    for place, said in reversed(list(enumerate(document["spec"].get("steps", ())))):
         given = {key: value for key, value in said.items() if key != "use"}
         for option, value in _worth_a_search(catalog.step(said["use"]), given, changes, optimize):
             steps = [*document["spec"]["steps"]]

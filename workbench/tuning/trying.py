@@ -50,8 +50,13 @@ class Trying:
         return self.here.plan
 
     @property
+    def left(self) -> float:
+        """Seconds until this phase begins nothing new."""
+        return float("inf") if self.until is None else self.ledger.left_until(self.until)
+
+    @property
     def time_is_up(self) -> bool:
-        return self.until is not None and self.ledger.left_until(self.until) <= 0
+        return self.left <= 0
 
     def enter(self, phase: str, until: float | None) -> None:
         self.until = until
