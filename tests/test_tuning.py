@@ -104,8 +104,9 @@ def test_a_face_sees_budget_candidates_and_the_best_so_far(tuned: Any, monkeypat
     assert board.status == "ok" and board.best is not None and board.best.name == best
     assert board.phase is not None and 0 < board.remaining < 600
     phases = [event.phase for event in events(run.id) if isinstance(event, Searching)]
-    assert phases[:3] == ["inputs", "race", "answers"] and phases[-2:] == ["improve", "confirm"], phases
-    assert set(phases[3:-2]) <= {"race", "answers"}, "the fastest of each heat answer"
+    assert phases[:3] == ["inputs", "race", "answers"] and phases[-1] == "confirm", phases
+    assert phases.count("improve") == 1, phases
+    assert set(phases[3:-1]) == {"race", "answers", "improve"}, "the fastest of each heat answer"
     dead = [one for one in board.candidates.values() if one.state == "dead"]
     assert dead and all(one.reason for one in dead)
     assert bench.comparison(run.id).best is not None  # read again, as any run

@@ -145,10 +145,10 @@ class _Block:
             self._round(HEADLINE, number, settings["calls_per_round"])
             spent = time.monotonic() - begin
             if number + 1 >= settings["rounds"]["min"] and (number + 1) % LOOK_EVERY == 0:
-                self._send_away()
+                alone = self._send_away()
                 self.half_width = self._widest()
-                if self.half_width <= settings["target_half_width"]:
-                    self.stopped = "half_width"
+                if alone or self.half_width <= settings["target_half_width"]:
+                    self.stopped = "race" if alone else "half_width"
                     break
             if spent > self.cap and number + 1 >= evidence.MIN_ROUNDS:
                 self.stopped = "time_cap"
@@ -158,16 +158,19 @@ class _Block:
         self.watch.close()
         self.half_width = self._widest()
 
-    def _send_away(self) -> None:
-        """Who cannot win a race any more costs the others no time; what was seen of them stays."""
+    def _send_away(self) -> bool:
+        """Who cannot win a race any more costs the others no time; what was seen of them stays. Whether that leaves
+        one alone, so that there is nothing more to tell."""
         if not (race := self.request.get("race")):
-            return
+            return False
         base = self.variants[self.baseline]["points"][HEADLINE]
         ratios = {name: evidence.ratio_interval(base, self.variants[name]["points"][HEADLINE], self.again[HEADLINE])
                   for name in self.seats if name in self.variants and name != self.baseline}  # fmt: skip
-        for name in evidence.hopeless(ratios, race["keep"], race["least"]):
+        gone = evidence.hopeless(ratios, race["keep"], race["least"])
+        for name in gone:
             self.variants[name]["left"] = len(self.rounds)
             self.seats.pop(name).close()
+        return bool(gone) and len(ratios) - len(gone) <= 1
 
     def others(self) -> None:
         """The other points: few rounds each, within a third of the headline's time in all, but three at least."""

@@ -48,6 +48,7 @@ RESULT = RESULTS / "tune-peers.md"
 STARTER = "sentiment"
 DATA = Path(starter.__file__).parent.parent / "starter/sentiment"
 AS_FAST = 0.97  # of a peer's speed, and all of the interval above it
+MEASURE = {"time_cap_s": 240, "rounds": {"max": 400}}  # of the comparison: models 3 % apart are to be told apart
 MADE = "Made by `python -m benchmarks.tune.peers`.\n"
 
 
@@ -180,7 +181,8 @@ def _kept(name: str, one: Classifier, folder: Path) -> str:
 
 
 def _recipe(folder: Path, name: str, spec: dict[str, Any]) -> str:
-    said = {"schema": "workbench/recipe@1", "name": name, "summary": f"What the search gave: {name}.", "spec": spec}
+    said = {"schema": "workbench/recipe@1", "name": name, "summary": f"What the search gave: {name}.",
+            "spec": spec | {"measure": MEASURE}}  # fmt: skip
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(said))
     return str(path)

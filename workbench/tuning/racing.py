@@ -14,7 +14,7 @@ from workbench.tuning.ledger import Candidate, Ledger
 
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side
 FEWEST = 3  # candidates of the first heat, if there are as many
-KEEP = 3  # of a heat stay to its end in any case
+KEEP = 3  # of a heat stay to its end in any case, since one may fail the bar; beside one that meets it, only it does
 ABOUT = 0.15  # of the best's worth: races of seconds tell no less apart
 ROUNDS = 60
 HALF_WIDTH = 0.03
@@ -51,7 +51,8 @@ def race(
     kept = here.folder / f"race-{sha256_of(sorted(racers))[:12]}.json"
     longest = min(LONGEST if ledger.has_raced else FIRST, SHARE * ledger.budget_s)
     result = here.interleaved(
-        racers, kept, f"Race {len(racers)} candidates", rows="", race={"keep": KEEP, "least": least},
+        racers, kept, f"Race {len(racers)} candidates", rows="",
+        race={"keep": 1 if anchor and anchor.meets else KEEP, "least": least},
         measure=_measure(here.plan.measure, longest, points),
         turn_s=max(30.0, LOADING * ledger.budget_s),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
-RACING, JUDGING, IMPROVING, AGAIN = 0.35, 0.5, 0.62, 0.75
+RACING, JUDGING, IMPROVING, AGAIN = 0.4, 0.5, 0.65, 0.75
 CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
@@ -167,10 +167,10 @@ def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
 def race_again(trying: Trying, until: float) -> None:
     """Those that may be the best, in one heat: heats of some minutes between them, and of seconds, do not tell. Then
     from the best on, until the two best are known."""
-    trying.enter("race", until)
-    optimize = trying.goal.optimize
+    trying.until, optimize = until, trying.goal.optimize
     close = [] if optimize == "size" else racing.about_as_good(_raced(trying), optimize)[: racing.HEAT]
     if len(close) > 1 and not trying.time_is_up:
+        trying.enter("race", until)
         anchor = next((one for one in close if one.meets), close[0])
         trying.race([one for one in close if one is not anchor], anchor)
         trying.enter("answers", until)

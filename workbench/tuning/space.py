@@ -20,7 +20,7 @@ Document = dict[str, Any]
 def in_order(plan: Plan) -> list[Variant]:
     """The plan's candidates, those first that are likeliest to be worth their time: as the target has them; else what
     suits a class that this machine is one of and what is not of the shelf, then other first choices, then the rest,
-    who needs fewest steps that none of the others takes first: an export for one recipe costs several their turn."""
+    who needs an export of its own last: it would cost several others their turn."""
     found = [variant for variant in plan.variants[1:] if not is_racer(variant.name)]
     shelf, classes = recipes.shelf(), target.classes_of(machine.this_machine())
     suited = {name for one in classes for name in one.suited()}
@@ -34,7 +34,7 @@ def in_order(plan: Plan) -> list[Variant]:
     if plan.target:
         return found
     shared = {step for variant in found if place(variant) < 2 for step in variant.chain}
-    return sorted(found, key=lambda variant: (place(variant), len(set(variant.chain) - shared)))
+    return sorted(found, key=lambda variant: (place(variant), not shared.issuperset(variant.chain[:1])))
 
 
 # ---- for the race -------------------------------------------------------------------------------
