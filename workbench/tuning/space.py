@@ -34,7 +34,7 @@ def in_order(plan: Plan) -> list[Variant]:
     if plan.target:
         return found
     shared = {step for variant in found if place(variant) < 2 for step in variant.chain}
-    return sorted(found, key=lambda variant: (place(variant), not shared.issuperset(variant.chain[:1])))
+    return sorted(found, key=lambda variant: (place(variant), not shared.issuperset(variant.chain[:2])))
 
 
 # ---- for the race -------------------------------------------------------------------------------
