@@ -2,7 +2,8 @@
 
     python -m benchmarks.cuda MODEL EVALUATION CALIBRATION [--budget 3m]
 
-MODEL: a folder that transformers loads, with the labels of EVALUATION, a CSV file with the columns text and label. Needs a PyTorch that was built with CUDA. Beside the shelf's recipes for `cuda` it measures float32 on the GPU, and a
+MODEL: a folder that transformers loads, with the labels of EVALUATION, a CSV file with the columns text and label.
+Needs a PyTorch that was built with CUDA. Beside the shelf's recipes for `cuda` it measures float32 on the GPU, and a
 search finds its own way among the same. Writes docs/results/cuda.{md,json}.
 """
 
