@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate
 from workbench.tuning.trying import Trying
 
 # Shares of the budget at which a phase begins nothing new.
-RACING, JUDGING, IMPROVING, AGAIN = 0.4, 0.5, 0.65, 0.75
+RACING, JUDGING, IMPROVING, AGAIN = 0.3, 0.45, 0.65, 0.75
 CONFIRMING_S = 150.0  # that the rest takes on two cores, however short the budget is
 CONFIRMED = 4  # rows beside the baseline that are measured in full
 FEWEST_TO_CONFIRM_S = 5.0
