@@ -283,6 +283,28 @@ def test_a_baseline_that_is_not_there_is_refused():
         compare(inputs()).row("b")
 
 
+# ---- what does not run on the CPU
+
+
+def test_nothing_of_the_cpu_is_said_of_what_runs_on_a_gpu():
+    def why(**facts):
+        return row(compare(inputs(baseline(), variant("pytorch-bf16", precision="bf16", **facts))), "pytorch-bf16")[
+            "why"
+        ]
+
+    assert "This CPU has no bfloat16 instructions" in why()[0]
+    assert why(device="cuda") == []
+
+
+def test_a_row_whose_batches_are_much_faster_says_so():
+    points = [
+        PointSamples("batch 1", rounds(1.3, seed=4)),
+        PointSamples("batch 8", rounds(2, count=5, seed=4), batch=8),
+    ]
+    (said,) = row(compare(inputs(baseline(), variant("a", device="cuda", points=points))), "a")["why"]
+    assert said.startswith("Batches pay here: 8 at a time it is 12.") and said.endswith("1 at a time 1.30x.")
+
+
 # ---- the limit of the machine
 
 
@@ -298,6 +320,7 @@ def test_the_share_of_the_limit_is_the_larger_of_arithmetic_and_memory():
     assert share(flops=2e8, weight_bytes=5e9) == pytest.approx(0.2, rel=0.02), (
         "weights that stay in a cache are no limit"
     )
+    assert share(flops=2e8, device="cuda") is None, "the measured peaks are those of the CPU"
     assert share() is None
 
 

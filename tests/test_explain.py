@@ -130,6 +130,13 @@ def test_missing_fusions_are_said_unless_the_row_is_faster():
     assert why(Facts(audit=made, verdict="slower")) == [], "the file alone does not say what the runtime fuses"
 
 
+def test_it_is_said_where_only_batches_keep_a_device_busy():
+    said = "Batches pay here: 64 at a time it is 21.0x as fast as the baseline, 1 at a time 1.27x."
+    assert why(Facts(speedup=1.27, together=(64, 21.0, 19.5))) == [said]
+    assert why(Facts(speedup=1.27, together=(8, 2.6, 2.5))) == [], "not for certain twice as much"
+    assert why(Facts(speedup=1.27)) == []
+
+
 def test_a_call_far_from_any_limit_is_bound_by_overhead():
     audit = {"operators": {"MatMul": 60, "Add": 152}}
     facts = Facts(audit=audit, verdict="no_clear_difference", compute_share=0.02, limit_share=0.03)

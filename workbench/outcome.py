@@ -117,6 +117,7 @@ def _finished(plan: Plan, results: Results, store: Store, variant: Variant, meas
         name=variant.name,
         recipe_path=f"recipes/{variant.name}.yaml",
         backend=variant.backend,
+        device=variant.device,
         points=points_of(ready, measured["points"]) + _end_to_end(measured["points"][0], ready["read_s"], results),
         again=points_of(ready, again) + _end_to_end(again[0], ready["read_s"], results) if again else (),
         predictions=predictions(plan, store, variant),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench import words
 from workbench.machine import NATIVE
 
 QDQ = ("QuantizeLinear", "DequantizeLinear", "FakeQuantize")
@@ -22,6 +23,7 @@ LOW_COVERAGE = 0.9  # below this share of quantized operators it is worth a sent
 NOTABLE_SHARE = 0.10  # of a call's time
 OVERHEAD_LIMIT = 0.05  # a call that reaches less of the machine's peak is not bound by arithmetic
 MANY_OPERATORS = 50
+MUCH_MORE = 2.0  # times the speed-up of one example
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Facts:
     profile: as Profiles.profile, seconds per call. placement: {provider: operators}, where there are several.
     precision: read back from the session; said: what the name of the recipe promises ("fp32", "bf16", "int8"),
     "" where it promises nothing. machine: {"architecture": str, "flags": [...]}. verdict, limit_share: as in the
-    report; compute_share: the part of limit_share that is arithmetic; batch: of the headline.
+    report; compute_share: the part of limit_share that is arithmetic; batch, speedup: of the headline; together:
+    (batch, speed-up, its lower end) of the largest batch. Of what does not run on the CPU `machine` says nothing.
     """
 
     audit: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +48,8 @@ class Facts:
     limit_share: float | None = None
     compute_share: float | None = None
     batch: int = 1
+    speedup: float | None = None
+    together: tuple[int, float, float] | None = None
 
     @property
     def has_int8(self) -> bool:
@@ -229,6 +234,17 @@ def near_the_limit(facts: Facts) -> str | None:
     return f"The machine's peak allows little more: {facts.compute_share:.0%} of the time is arithmetic at full speed."
 
 
+def batches_pay(facts: Facts) -> str | None:
+    """One example is little work for an accelerator."""
+    if not facts.speedup or not facts.together:
+        return None
+    batch, speedup, least = facts.together
+    if least < MUCH_MORE * facts.speedup:
+        return None
+    one, many = words.speedup(facts.speedup), words.speedup(speedup)
+    return f"Batches pay here: {batch} at a time it is {many} as fast as the baseline, {facts.batch} at a time {one}."
+
+
 RULES: tuple[Rule, ...] = (
     measured_elsewhere,
     nothing_quantized,
@@ -245,6 +261,7 @@ RULES: tuple[Rule, ...] = (
     not_fused,
     bound_by_overhead,
     bound_by_memory,
+    batches_pay,
     near_the_limit,
 )
 

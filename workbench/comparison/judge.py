@@ -122,8 +122,9 @@ class Judge:
     def _limits(self, variant: VariantResult, p50: float | None) -> tuple[float | None, float | None]:
         """(share of the call that the machine's peaks make necessary, share that arithmetic alone makes).
         Weights that would take longer than the call evidently stayed in a cache, and set no limit. A call that was
-        quicker than the measured peak allows shows that the peak was measured too low: nothing is said then."""
-        peaks = self.inputs.machine.get("peaks") or {}
+        quicker than the measured peak allows shows that the peak was measured too low: nothing is said then, nor of
+        what ran elsewhere than on the CPU, whose peaks they are."""
+        peaks = self._processor(variant).get("peaks") or {}
         peak, bandwidth = peaks.get(variant.precision), peaks.get("bandwidth")
         if not p50 or not peak or not variant.flops:
             return None, None
@@ -132,6 +133,10 @@ class Judge:
             return None, None
         memory = (variant.weight_bytes or 0) / bandwidth / p50 if bandwidth else 0.0
         return max(compute, memory if memory <= 1 else 0.0), compute
+
+    def _processor(self, variant: VariantResult) -> Mapping[str, Any]:
+        """The machine's facts, which are its CPU's, for a variant that runs on it."""
+        return self.inputs.machine if variant.device == "cpu" else {}
 
     # ---- accuracy
 
@@ -155,11 +160,13 @@ class Judge:
             placement=variant.placement,
             precision=variant.precision,
             said=_named_precision(variant.name),
-            machine=self.inputs.machine,
+            machine=self._processor(variant),
             verdict=speed["verdict"],
             limit_share=speed["limit_share"],
             compute_share=self._limits(variant, evidence.percentile(_calls(variant.points[:1]), 0.5))[1],
             batch=variant.points[0].batch if variant.points else 1,
+            speedup=speed["speedup"],
+            together=_most_at_once(speed["points"]),
         )
         self.found += [f"{variant.name}: {sentence}" for sentence in explain.alarms(facts)]
         return explain.why(facts)
@@ -192,6 +199,13 @@ def _point(samples: PointSamples) -> dict[str, Any]:
         **rate,
         **call,
     }
+
+
+def _most_at_once(points: Sequence[Mapping[str, Any]]) -> tuple[int, float, float] | None:
+    """(batch, speed-up, its lower end) of the largest batch of natural examples."""
+    known = [one for one in points if one["batch"] > 1 and one["sequence"] is None and one["ci95"]]
+    most = max(known, key=lambda one: one["batch"], default=None)
+    return (most["batch"], most["speedup"], most["ci95"][0]) if most else None
 
 
 def _calls(points: Sequence[PointSamples]) -> list[float]:

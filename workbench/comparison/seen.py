@@ -76,6 +76,7 @@ class VariantResult:
     reason: str = ""
     recipe_path: str | None = None
     backend: str = ""
+    device: str = "cpu"
     points: Sequence[PointSamples] = ()
     again: Sequence[PointSamples] = ()
     predictions: Predictions | None = None
