@@ -339,6 +339,14 @@ def test_markdown_says_verdict_table_machine_and_how_to_repeat() -> None:
     assert "Intel Xeon 8488C" in text and "workbench compare starter:sentiment" in text
 
 
+def test_page_and_markdown_name_the_accelerators_beside_the_processor() -> None:
+    details = documents.details()
+    details["machine"] = details["machine"] | {"accelerators": ["NVIDIA H100 80GB HBM3"]}
+    for text in (Markdown().render(documents.report(), details), Html().render(documents.report(), details)):
+        assert "Accelerators" in text and "NVIDIA H100 80GB HBM3" in text
+    assert "Accelerators" not in Markdown().render(documents.report(), documents.details()), "there are none"
+
+
 def test_page_and_markdown_say_how_every_candidate_of_a_search_ended_and_what_costs_most() -> None:
     made = documents.searched_report()
     text, page = Markdown().render(made, {}), Html().render(made, {})

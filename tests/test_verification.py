@@ -211,6 +211,14 @@ def test_answers_outside_the_tolerance_break_v4(warm_home: Path, exported: Path)
     assert "outside the tolerance" in found.levels[4].why
 
 
+def test_speed_on_a_gpu_is_promised_for_that_gpu() -> None:
+    said = "Accelerators were NVIDIA H100, here: NVIDIA T4."
+    assert verification.other_card("cuda", ["NVIDIA H100"], ["NVIDIA T4"]) == said
+    assert verification.other_card("cuda", ["NVIDIA H100"], []) == "Accelerators were NVIDIA H100, here: none."
+    assert verification.other_card("cuda", ["NVIDIA H100"], ["NVIDIA H100"]) == ""
+    assert verification.other_card("cpu", ["NVIDIA H100"], ["NVIDIA T4"]) == "", "the CPU ran it"
+
+
 def test_speed_fails_only_where_widened_intervals_are_apart() -> None:
     promised = ExpectedSpeed(name="p", batch=1, speedup=2.0, ci95=(1.9, 2.1), aa_ci95=(0.95, 1.05))
     said = [

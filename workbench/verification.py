@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,8 @@ class _Verifier:
             then = self.lock.machine.isa if self.lock.machine else "an unknown machine"
             why = "speed, and what ran the model to be built, cannot be compared."
             notes.insert(0, f"It was made on {then}, this is {self.isa}: {why}")
+        elif said := self._other_card:
+            notes.insert(0, f"{said} Speed cannot be compared.")
         if notes:
             return "info", f"Python and packages are the locked ones. {' '.join(notes)}"
         return "pass", "Python, instruction set and packages are the locked ones."
@@ -197,6 +199,11 @@ class _Verifier:
     @property
     def _other_isa(self) -> bool:
         return self.lock.machine is None or self.lock.machine.isa != self.isa
+
+    @property
+    def _other_card(self) -> str:
+        assert self.lock.machine
+        return other_card(self._variant.device, self.lock.machine.accelerators, self.plan.machine["accelerators"])
 
     @property
     def _variant(self) -> Variant:
@@ -286,6 +293,8 @@ class _Verifier:
             return "not_applicable", "The file says nothing about speed."
         if self._other_isa:
             return "not_applicable", "Speed is promised for the same machine class only."
+        if said := self._other_card:
+            return "not_applicable", said
         locked = self.lock.runtime.threads if self.lock.runtime else None
         if locked and locked != self._variant.threads:
             return "not_applicable", f"It was measured with {locked} threads, here are {self._variant.threads}."
@@ -299,6 +308,13 @@ class _Verifier:
 
 
 # ---- parts --------------------------------------------------------------------------------------
+
+
+def other_card(device: str, then: Iterable[str], now: Iterable[str]) -> str:
+    """What is said where a GPU or the like ran it and another is here now; "" where it is the same, or the CPU did."""
+    before, here = sorted(then), sorted(now)
+    same = device == "cpu" or before == here
+    return "" if same else f"Accelerators were {_list(before)}, here: {_list(here)}."
 
 
 def _other_packages(lock: Lock) -> list[str]:

@@ -51,9 +51,10 @@ def _machine(report: dict[str, Any], details: dict[str, Any]) -> tuple[str, str,
         words.plural(machine["cores"], "core") if words.usable(machine.get("cores")) else "",
         f"{words.plural(int(threads), 'thread')} for all" if words.usable(threads) else "",
         f"{words.number(machine['memory_gb'])}{NBSP}GB" if words.usable(machine.get("memory_gb")) else "",
+        *(machine.get("accelerators") or ()),
     ]
     text, peaks = ", ".join(part for part in said if part), peak_words(machine.get("peaks") or {})
-    return "Machine", str(main), f"{text}. Measured peak: {peaks}" if peaks else text
+    return "Machine", str(main), f"{text}. Measured peak of the CPU: {peaks}" if peaks else text
 
 
 def peak_words(peaks: dict[str, Any]) -> str:

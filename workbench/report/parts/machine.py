@@ -26,6 +26,7 @@ def machine_facts(report: dict[str, Any], details: dict[str, Any]) -> list[tuple
     memory = given.get("memory_gb")
     return [
         ("Processor", str(given.get("cpu") or "")),
+        ("Accelerators", ", ".join(given.get("accelerators") or ())),
         ("Class", str((report.get("machine") or {}).get("class") or given.get("class") or "")),
         ("Cores", words.number(given.get("cores"))),
         ("Quota", f"{words.number(given.get('quota'), 1)} cores" if words.usable(given.get("quota")) else ""),
@@ -35,7 +36,7 @@ def machine_facts(report: dict[str, Any], details: dict[str, Any]) -> list[tuple
         ),
         ("Memory", f"{words.number(memory, 1)}{words.NBSP}GB" if words.usable(memory) else ""),
         ("System", str(given.get("os") or "")),
-        ("Measured peak", peak_words(peaks)),
+        ("Measured peak of the CPU", peak_words(peaks)),
         ("Memory bandwidth", words.rate(peaks.get("bandwidth"), "B/s")),
         ("Target", str(report.get("target") or "")),
     ]
