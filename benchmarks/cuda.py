@@ -1,10 +1,10 @@
 """PyTorch on an NVIDIA GPU beside PyTorch on the CPU, the same classifier and data in one comparison.
 
-    python -m benchmarks.cuda MODEL EVALUATION CALIBRATION
+    python -m benchmarks.cuda MODEL EVALUATION CALIBRATION [--about SENTENCE]
 
 MODEL: a folder that transformers loads, with the labels of EVALUATION, a CSV file with the columns text and label.
 Needs a PyTorch that was built with CUDA. Beside the shelf's recipes for `cuda` it measures float32 on the GPU, as it is
-and compiled. Writes docs/results/cuda.{md,json}.
+and compiled. Writes docs/results/cuda.{md,json}; SENTENCE says there what model it is.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("model", "evaluation", "calibration"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--about", default="", metavar="SENTENCE")
     asked = parser.parse_args()
     given = [str(asked.model), "--data", str(asked.evaluation), "--calibration", str(asked.calibration)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_HOME"] = folder + "/home"
         report = compared([*given, "--out", folder + "/out"], [*_float32(Path(folder)), *SHELF])
-        text = written(report, machine_line())
+        text = written(report, machine_line(), asked.about)
         print(text)
         RESULTS.mkdir(exist_ok=True)
         (RESULTS / "cuda.md").write_text(text)
@@ -56,9 +57,10 @@ def _float32(folder: Path) -> list[str]:
     return [str(folder / f"{name}.yaml") for name in said]
 
 
-def written(report: dict[str, Any], where: str) -> str:
+def written(report: dict[str, Any], where: str, about: str) -> str:
     """The page. `where`: what machine_line says on the machine of the report."""
     rows = [row for row in report["rows"] if row["status"] == "ok"]
+    model = f"{report['model']['parameters'] / 1e6:.1f} M parameters. {about}".strip()
     others = [f"- `{row['name']}`: {row['status']}, {row['reason']}" for row in report["rows"] if row not in rows]
     heads = ["row", "precision, read back", "one text, against the CPU in float32", "accuracy"]
     heads += [f"batch {batch}" for batch in BATCHES]
@@ -67,7 +69,7 @@ def written(report: dict[str, Any], where: str) -> str:
         "",
         f"{', '.join(report['machine']['accelerators'])}; {where}",
         "",
-        f"n = {report['data']['evaluation']['n']:,}; {report['measuring']['rounds']} rounds, "
+        f"{model} n = {report['data']['evaluation']['n']:,}; {report['measuring']['rounds']} rounds, "
         f"{report['measuring']['flagged']} of them disturbed. The columns at the right: texts of {LENGTH} tokens a "
         "second, and how much faster than the CPU (95 %).",
         "",
