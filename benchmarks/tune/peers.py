@@ -39,16 +39,18 @@ from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 from benchmarks.tune import classifiers
 from benchmarks.tune.searching import RESULTS, change, counted, once, row, searched, speed
-from workbench import event, evidence, machine, recipe, starter, words
+from workbench import bench, event, evidence, machine, recipe, starter, words
 from workbench.evidence import Interval
 from workbench.store import Store
+from workbench.tuning import improving
 
 HERE = Path(__file__).parent
 RESULT = RESULTS / "tune-peers.md"
 STARTER = "sentiment"
 DATA = Path(starter.__file__).parent.parent / "starter/sentiment"
 AS_FAST = 0.97  # of a peer's speed, and all of the interval above it
-MEASURE = {"time_cap_s": 240, "rounds": {"max": 400}}  # of the comparison: models 3 % apart are to be told apart
+OURS = "ours."  # before the name of a candidate in the comparison
+MEASURE = {"time_cap_s": 360, "rounds": {"max": 400}}  # of the comparison: models 3 % apart are to be told apart
 MADE = "Made by `python -m benchmarks.tune.peers`.\n"
 
 
@@ -121,13 +123,14 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
     ours = once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
     os.environ["WORKBENCH_HOME"] = str(home)
     files = {peer: _kept(peer, one, folder) for peer, facts in said.items() if facts.get("found")}
-    if ours["best"]:
-        spec = recipe.load(folder / "ours" / row(ours, ours["best"])["recipe"]).to_dict()["spec"]
-        files["ours"] = _recipe(folder, "ours", {key: spec[key] for key in ("target", "steps")})
+    known, specs = _known(home, ours), _specs(home)
+    for name in known:
+        files[name] = _recipe(folder, f"{OURS}{name}", {key: specs[name][key] for key in ("target", "steps")})
     whole = [*one.given, "--out", str(folder / "both")]
     report = once(folder / "both.json", lambda: compared(whole, files.values()))
     exports = {peer: float(row(begun, PEERS[peer].start)["build_s"]) for peer in pythons}
-    return "\n".join(_result(ours, said, {one["name"]: one for one in report["rows"]}, exports, home))
+    rows = {one["name"].removeprefix(OURS): one for one in report["rows"]}
+    return "\n".join(_result(ours, said, rows, exports, known))
 
 
 def _classifier(name: str, made: Path, folder: Path) -> Classifier:
@@ -190,9 +193,9 @@ def _recipe(folder: Path, name: str, spec: dict[str, Any]) -> str:
 
 def _result(
     ours: dict[str, Any], said: Mapping[str, dict[str, Any]], rows: Mapping[str, dict[str, Any]],
-    exports: Mapping[str, float], home: Path,
+    exports: Mapping[str, float], known: Mapping[str, tuple[float, int]],
 ) -> list[str]:  # fmt: skip
-    mine, first = rows.get("ours"), _first_as_good(home, 0.0, "", 1.0)
+    mine, first = rows.get(ours["best"]), next(iter(known.values()), None)
     soon = f" The first that met the bar was known after {_after(first)}." if first else ""
     lines = [
         machine_line(),
@@ -205,7 +208,7 @@ def _result(
     ]
     for peer, facts in said.items():
         wall, export = facts["wall_s"], exports[peer]
-        beside = _compared(mine, rows.get(peer), (wall, wall + export), ours["best"], home)
+        beside = _compared(mine, rows.get(peer), (wall, wall + export), {name: rows[name] for name in known}, known)
         seconds = f"{wall:.0f} (+{export:.0f})"
         lines.append(f"| {PEERS[peer].title} | {_measured(rows.get(peer))} | {seconds} | {beside} |")
     return [*lines, "", *(f"- {PEERS[peer].title}: {_told(facts)}." for peer, facts in said.items())]
@@ -230,19 +233,21 @@ def _measured(one: dict[str, Any] | None) -> str:
 
 
 def _compared(
-    mine: dict[str, Any] | None, theirs: dict[str, Any] | None, seconds: tuple[float, float], best: str, home: Path
-) -> str:
-    """Two cells: the ratio of our winner's speed to theirs, and when our best so far was as good as theirs, also as
-    a share of its `seconds` without and with the export."""
+    mine: dict[str, Any] | None, theirs: dict[str, Any] | None, seconds: tuple[float, float],
+    ours: Mapping[str, dict[str, Any]], known: Mapping[str, tuple[float, int]],
+) -> str:  # fmt: skip
+    """Two cells: the ratio of our winner's speed to theirs, and when one of `ours` that meets the bar and is as fast as
+    theirs, in this very comparison, was known, also as a share of its `seconds` without and with the export."""
     if not (_ok(mine) and _ok(theirs)):
         return " | "
     assert mine and theirs
     ratio = _ratio(theirs, mine)
-    first = _first_as_good(home, theirs["speed"]["speedup"], best, ratio.lo)
-    if first:
-        told = f"{_after(first)}: {first[0] / seconds[0]:.2f} ({first[0] / seconds[1]:.2f}) of its time"
-    else:
+    good = (name for name in known if _ok(ours[name]) and _ratio(theirs, ours[name]).lo > AS_FAST)
+    if (name := next(good, None)) is None:
         told = "never"
+    else:
+        after = known[name][0]
+        told = f"{_after(known[name])}, `{name}`: {after / seconds[0]:.2f} ({after / seconds[1]:.2f}) of its time"
     return f"{words.speedup(ratio.estimate)} ({words.ratio_interval((ratio.lo, ratio.hi))}) | {told}"
 
 
@@ -262,19 +267,29 @@ def _after(first: tuple[float, int]) -> str:
     return f"{first[0]:.0f} s{early}"
 
 
-def _first_as_good(home: Path, wanted: float, best: str, final: float) -> tuple[float, int] | None:
-    """Seconds from the first search's begin until a candidate had met the bar and was as fast as the peer's final
-    model, and on how many examples that was known where the baseline had not yet answered all. Known of our winner by
-    the comparison of both, by the lower end `final` of the ratio; of the others by their race, against `wanted`."""
-    store = Store(home)
-    run = next(one.id for one in reversed(store.runs()) if one.kind == "tune")
-    events = [one for _, one in store.events(run)]
-    met = (
-        one for one in events if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first)
-    )
-    good = (one for one in met if (final > AS_FAST if one.name == best else (one.speedup or 0) > AS_FAST * wanted))
-    first = next(good, None)
-    return (first.at - events[0].at, 0 if first.examples else first.first) if first else None
+def _run(home: Path) -> str:
+    return next(one.id for one in reversed(Store(home).runs()) if one.kind == "tune")
+
+
+def _known(home: Path, ours: dict[str, Any]) -> dict[str, tuple[float, int]]:
+    """Candidates of the search that meet the bar, the earliest first: seconds from its begin until that was known, and
+    on how many examples where the baseline had not yet answered all."""
+    events = [one for _, one in Store(home).events(_run(home))]
+    failed = {one["name"] for one in ours["search"]["tried"] if (one["lost"] or {}).get("why") in improving.INACCURATE}
+    found: dict[str, tuple[float, int]] = {}
+    for one in events:
+        if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first):
+            found.setdefault(one.name, (one.at - events[0].at, 0 if one.examples else one.first))
+    told = _specs(home)
+    return {name: after for name, after in found.items() if name not in failed and name in told}
+
+
+def _specs(home: Path) -> dict[str, dict[str, Any]]:
+    """Of the shelf and of what was confirmed: no other candidate's recipe is kept when a search has ended."""
+    confirmed = bench.plan_of(_run(home), Store(home)).variants
+    return {name: one.to_dict()["spec"] for name, one in recipe.shelf().items()} | {
+        one.name: one.recipe["spec"] for one in confirmed
+    }
 
 
 if __name__ == "__main__":
