@@ -205,6 +205,9 @@ class _Pretending:
     def take(self, turn: dict[str, Any]) -> dict[str, Any]:
         return {"latency": [self.owner.seconds(self.name) for _ in range(turn["calls"])], "cpu": 0.0}
 
+    def close(self) -> None:
+        pass
+
 
 def noisy(share: float) -> Any:
     chance = random.Random(5)
@@ -254,6 +257,30 @@ def test_measuring_stops_at_the_most_rounds_or_at_the_time_cap() -> None:
     capped = stopped({"time_cap_s": 1e-9}, noisy(0.5))
     assert capped.stopped == "time_cap" and len(capped.rounds) == 3  # with fewer there is no interval
     assert capped.half_width < float("inf")
+
+
+def test_a_race_ends_when_one_is_left_and_not_where_only_one_came() -> None:
+    def raced(keep: int, seconds: Any) -> Pretended:
+        pretended = Pretended({"rounds": {"min": 5, "max": 40}, "target_half_width": 1e-9}, seconds)
+        pretended.request["race"] = {"keep": keep, "least": None}
+        pretended.seats |= {"slow": _Pretending(pretended, "slow")}  # type: ignore[dict-item]
+        pretended.variants["slow"] = {"ready": {"points": [{"metric": "latency"}]}, "points": [[]], "error": None}
+        pretended.headline()
+        return pretended
+
+    quiet = noisy(0.01)
+    told = raced(1, lambda name: quiet(name) * (3 if name == "slow" else 1))
+    assert told.stopped == "race" and len(told.rounds) == 5 and "slow" not in told.seats
+    assert raced(2, lambda name: quiet(name) * (3 if name == "slow" else 1)).stopped == "rounds", "two are to stay"
+    assert raced(1, lambda name: quiet(VARIANTS[1])).stopped == "rounds", "equals are not told apart"
+
+
+def test_in_a_race_all_are_measured_though_the_baseline_loads_beside_the_others(
+    request_: dict[str, Any], tmp_path: Path
+) -> None:
+    result = run(request_, tmp_path, race={"keep": 3, "least": None})
+    assert set(result["variants"]) == set(VARIANTS) and len(result["again"][0]) == len(result["rounds"]) >= 3
+    assert all(len(one["points"][0]) == len(result["rounds"]) for one in result["variants"].values())
 
 
 def test_the_time_cap_grows_with_variants_beyond_nine() -> None:

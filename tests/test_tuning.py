@@ -26,7 +26,7 @@ from workbench.faces.board import board_of_run
 from workbench.recipe import load
 from workbench.report.document import check
 from workbench.store import TUNE, Store
-from workbench.tuning import account, answering, improving, reasons, search, trying
+from workbench.tuning import account, answering, improving, reasons, search, space, trying
 from workbench.tuning.ledger import Candidate, Ledger
 from workbench.tuning.sequential import Seen
 
@@ -246,6 +246,42 @@ def test_who_is_about_as_fast_as_the_best_is_measured_in_full_and_two_in_any_cas
     ledger.bury("dynamic", "failed", stage="predict", reason="")
     ledger.bury("other", "failed", stage="predict", reason="")
     assert [one.name for one in account.finalists(ledger, "latency")][:2] == ["static", "fp32"]
+
+
+def test_an_export_for_few_recipes_comes_after_what_others_export_too() -> None:
+    names = ["executorch-int8", "onnx-fp32", "onnx-int4-weights", "openvino-fp32", "openvino-int4-weights"]
+    plan = bench.plan(bench.tune_request("starter:sentiment", names))
+    assert [one.name for one in space.in_order(plan)][-1] == "executorch-int8"
+
+
+def test_options_are_changed_of_all_the_fast_by_turns_and_those_of_the_last_step_first() -> None:
+    assert improving.by_turns([["a1", "a2", "a3"], ["b1"], ["c1", "c2"]]) == ["a1", "b1", "c1", "a2", "c2", "a3"]
+    plan = bench.plan(bench.tune_request("starter:sentiment", ["onnx-int8-dynamic"]))
+    changes = [name.partition("+")[2] for name in space.speeds(plan, plan.variants[1], "latency")]
+    assert changes[:2] == ["per-channel-false", "fusions-none"], changes
+
+
+@pytest.mark.parametrize("optimize", ["latency", "size"])
+def test_those_that_may_be_the_best_are_raced_once_more_in_one_heat(
+    optimize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path / "search.json", 600, lambda _: None)
+    for one in candidates(static=4.8, dynamic=4.5, other=4.2, fp32=2.3):
+        ledger.add(one)
+    ledger.note("dynamic", accuracy={"constraint": "met"})
+    heats, judged = [], []
+    trier: Any = SimpleNamespace(
+        ledger=ledger, goal=SimpleNamespace(optimize=optimize), time_is_up=False, until=None, enter=lambda *_: None,
+        worth=lambda one: one.pace["speedup"], race=lambda them, anchor: heats.append(([*names(them)], anchor.name)),
+    )  # fmt: skip
+    monkeypatch.setattr(search, "_judge", lambda _, wanted: judged.append(wanted))
+    search.race_again(trier, 0.75)
+    assert heats == ([(["static", "other"], "dynamic")] if optimize == "latency" else []), "fp32 is far behind"
+    assert judged == ([2] if optimize == "latency" else []), "sizes are known"
+
+
+def names(them: list[Candidate]) -> list[str]:
+    return [one.name for one in them]
 
 
 def candidates(**speedups: float) -> list[Candidate]:

@@ -50,7 +50,7 @@ STARTER = "sentiment"
 DATA = Path(starter.__file__).parent.parent / "starter/sentiment"
 AS_FAST = 0.97  # of a peer's speed, and all of the interval above it
 OURS = "ours."  # before the name of a candidate in the comparison
-MEASURE = {"time_cap_s": 360, "rounds": {"max": 400}}  # of the comparison: models 3 % apart are to be told apart
+MEASURE = {"time_cap_s": 240, "rounds": {"max": 400}}  # of the comparison: models 3 % apart are to be told apart
 MADE = "Made by `python -m benchmarks.tune.peers`.\n"
 
 

@@ -61,7 +61,7 @@ def begin(trying: Trying) -> None:
 
 def race_all(trying: Trying) -> None:
     """Build and race, heat by heat; after each, the fastest answer until one meets the bar. The first heat is what is
-    built when the baseline has answered enough for that, a few at least: so a best so far is known early. What takes
+    built when the baseline has answered enough for that, two at least: so a best so far is known early. What takes
     long to build comes last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
