@@ -78,7 +78,8 @@ def _race(trying: Trying, last: bool) -> None:
         others = bool(built) or trying.ledger.has_raced
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
-        enough = len(built) >= racing.FEWEST and (trying.baseline_has_answered or trying.early)
+        answered = trying.baseline_has_answered
+        enough = len(built) >= (racing.FEWEST if answered else racing.FEWEST_EARLY) and (answered or trying.early)
         if len(built) == racing.HEAT or (enough and not trying.ledger.has_raced):
             _heat(trying, built)
             built = []
