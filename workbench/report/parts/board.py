@@ -260,8 +260,6 @@ def _small_cells(row: Row) -> str:
     )
     cells = "".join(f'<td class="q">{e(top)}<small>{e(low)}</small></td>' for top, low in pairs)
     (p50, p90), (size, memory), (load, share) = pairs
-    line = (
-        f"p50 {p50}, p90 {p90}{NBSP}ms · {size}{NBSP}MB · memory {memory}{NBSP}MB · "
-        f"load {load}{NBSP}s · {share} of limit"
-    )
+    limit = f" · {share} of limit" if share != words.NONE else ""
+    line = f"p50 {p50}, p90 {p90}{NBSP}ms · {size}{NBSP}MB · memory {memory}{NBSP}MB · load {load}{NBSP}s{limit}"
     return f'{cells}<td class="m qm" aria-hidden="true">{e(line)}</td>'
