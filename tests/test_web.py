@@ -139,6 +139,7 @@ def test_a_recipe_file_fills_the_form_and_two_files_and_two_runs_are_told_apart(
     broken.write_text("name: nothing\n")
     with browser.opened() as page:
         page.goto(f"{address}?run={run}")
+        page.get_by_role("tab", name="Compare", exact=True, selected=True).wait_for()  # where a finished run opens
         browser.open_tab(page, "Choose")
         page.get_by_role("button", name="Open a recipe file").click()
         page.locator("#recipe-file input[type=file]").set_input_files(broken)
