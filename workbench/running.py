@@ -78,6 +78,7 @@ def cancel(run: str, store: Store, patience: float = 2.0) -> bool:
         if store.alive(id):
             _signal(id, store, signal.SIGKILL)
         isolate.end_orphans()
+        store.clear_aside(store.run(id).pid)  # also what its workers still wrote while the runner cleared it away
     if store.run(id).status not in Finished.FINAL:
         store.append(id, Finished(status="cancelled"))
         store.set_status(id, "cancelled")

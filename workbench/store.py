@@ -346,14 +346,19 @@ class Store:
                 found.append((said["key"], said["format"], size, said["created"]))
         return sorted(found, key=lambda entry: entry[3])
 
+    def clear_aside(self, pid: int | str | None) -> int:
+        """Remove what that process, which is gone, was filling. Returns bytes freed."""
+        freed = 0
+        for folder in (self.home / "aside").glob(f"{pid}-*"):
+            freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder, ignore_errors=True)
+        return freed
+
     def clean(self, keep_bytes: int = 0) -> int:
         """Free room: what was left aside, then the oldest artifacts until `keep_bytes` stay; never what a living run
         stands on. Returns bytes freed."""
-        freed = 0
-        for folder in (self.home / "aside").iterdir():
-            if not _process_lives(folder.name.partition("-")[0]):
-                freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                shutil.rmtree(folder, ignore_errors=True)
+        pids = {folder.name.partition("-")[0] for folder in (self.home / "aside").iterdir()}
+        freed = sum(self.clear_aside(pid) for pid in pids if not _process_lives(pid))
         sizes, in_use = self.sizes(), self._in_use()
         total = sum(size for _, _, size, _ in sizes)
         for key, _, size, _ in sizes:
