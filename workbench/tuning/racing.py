@@ -15,7 +15,7 @@ from workbench.tuning.ledger import Candidate, Ledger
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side
 FEWEST = 2  # candidates of the first heat, if there are as many
 FEWEST_EARLY = 3  # where the baseline has answered enough for a first look only: that is taken once
-KEEP = 3  # of a heat stay to its end in any case, since one may fail the bar; beside one that meets it, only it does
+KEEP = 3  # of a heat stay to its end, since some may fail the bar; beside one that meets it only the fastest do
 ABOUT = 0.15  # of the best's worth: races of seconds tell no less apart
 ROUNDS = 60
 HALF_WIDTH = 0.03
