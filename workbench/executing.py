@@ -63,6 +63,10 @@ class Here:
                 self._runner._do(piece)
         return next((self._runner.broken[id] for id in ids if id in self._runner.broken), None)
 
+    def preload(self) -> None:
+        """Import what workers will need beside the first pieces."""
+        self._runner.preload()
+
     def again(self, failed: Failed) -> None:
         """What failed so, and what failed because of it, may be done once more."""
         gone = [id for id, one in self._runner.broken.items() if one is failed]
@@ -180,8 +184,7 @@ class Runner:
     def run(self) -> float:
         """All work, then the documents; returns the wall seconds that jobs took."""
         planning.keep_local_data(self.plan, self.store)
-        if any(self._preloads(piece) and self.store.find(piece.key) is None for piece in self.plan.work):
-            isolate.preload(Limits(threads=machine.auto_threads(), preload=True))  # beside the first pieces
+        self.preload()
         answers = [piece for piece in self.plan.work if piece.job["do"] == "predict"]
         looks = [piece for piece in self.plan.work if piece.job["do"] == "audit"]
         for piece in self.plan.work:
@@ -198,6 +201,11 @@ class Runner:
         results = outcome.Results(self.facts, self.seconds, self.reused, self.broken, speed)
         outcome.write(self.plan, results, self.store, self.folder)
         return self.jobs_s
+
+    def preload(self) -> None:
+        """Import what workers will need beside the first pieces, if any is to be done."""
+        if any(self._preloads(piece) and self.store.find(piece.key) is None for piece in self.plan.work):
+            isolate.preload(Limits(threads=machine.auto_threads(), preload=True))
 
     def _side_by_side(self, pieces: list[Work]) -> None:
         """One worker a core, one thread each: what is not timed may share the machine. Each is kept on a core of its

@@ -98,8 +98,10 @@ class Board:
 
     @property
     def best(self) -> Tried | None:
-        """Of a search, the fastest that is alive so far."""
-        alive = [one for one in self.candidates.values() if one.state in ("alive", "best") and one.speedup]
+        """Of a search, the fastest that is alive so far; who meets the bar before others, also where its speed is not
+        known yet."""
+        alive = [one for one in self.candidates.values() if one.state in ("alive", "best")
+                 and (one.speedup or one.examples or one.first)]  # fmt: skip
         return max(
             alive,
             key=lambda one: (one.state == "best", one.examples > 0, one.first > 0, one.speedup or 0),

@@ -131,7 +131,8 @@ def _searching(board: Board) -> RenderableType:
     left = f"{clock(board.remaining)} of the budget left"
     alive = sum(one.state != "dead" for one in board.candidates.values())
     head = f"{left}  ·  {alive} of {len(board.candidates)} candidates alive"
-    head += f"  ·  best so far {best.name}, {words.speedup(best.speedup)}" if best else ""
+    speed = f", {words.speedup(best.speedup)}" if best and best.speedup else ""
+    head += f"  ·  best so far {best.name}{speed}" if best else ""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for one in sorted(board.candidates.values(), key=lambda one: (one.state == "dead", -(one.speedup or 0)))[:SHOWN]:
         style = {"dead": "dim", "best": "magenta", "alive": ""}.get(one.state, "cyan")
@@ -153,9 +154,10 @@ def candidate(one: Tried) -> str:
 def standing(one: Tried) -> str:
     """How a candidate stands that did not lose, in words."""
     if one.state == "alive":
+        told = "raced" if one.speedup else "built"
         if one.examples:
             return f"meets the bar on all {words.number(one.examples)} examples"
-        return f"a first look at {words.number(one.first)} examples meets the bar" if one.first else "raced"
+        return f"a first look at {words.number(one.first)} examples meets the bar" if one.first else told
     return {"best": "the best", "races": "is raced", "builds": "is built", "answers": "answers"}.get(one.state, "waits")
 
 

@@ -13,8 +13,7 @@ from workbench.executing import Here
 from workbench.tuning.ledger import Candidate, Ledger
 
 HEAT = 8  # candidates a heat, as long as they fit into memory side by side
-FEWEST = 2  # candidates of the first heat, if there are as many
-FEWEST_EARLY = 3  # where the baseline has answered enough for a first look only: that is taken once
+FEWEST = 3  # candidates of the first heat, if there are as many
 KEEP = 3  # of a heat stay to its end, since some may fail the bar; beside one that meets it only the fastest do
 ABOUT = 0.15  # of the best's worth: races of seconds tell no less apart
 ROUNDS = 60

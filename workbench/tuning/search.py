@@ -25,6 +25,7 @@ def work(plan: Plan, store: Store, folder: Path, emit: Emit) -> float:
     """Search within plan.request.budget_s wall seconds, all attempts together; the seconds that jobs took."""
     trying = Trying(plan, store, folder, emit)
     planning.keep_local_data(plan, store)
+    trying.here.preload()
     inputs(trying)
     begin(trying)
     race_all(trying)
@@ -61,8 +62,8 @@ def begin(trying: Trying) -> None:
 
 def race_all(trying: Trying) -> None:
     """Build and race, heat by heat; after each, the fastest answer until one meets the bar. The first heat is what is
-    built when the baseline has answered enough for that, two at least: so a best so far is known early. What takes
-    long to build comes last."""
+    built when the baseline has answered enough for that; where answers take seconds, who is built gives its own before
+    it, so that a best so far is known early. What takes long to build comes last."""
     trying.enter("race", RACING)
     _race(trying, last=False)
     trying.take_up()
@@ -71,21 +72,50 @@ def race_all(trying: Trying) -> None:
 
 def _race(trying: Trying, last: bool) -> None:
     built: list[Candidate] = []
+    looked: list[str] = []
     for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
         if trying.time_is_up and (built or trying.ledger.raced()):
             trying.ledger.bury(one.name, "budget", before="was built")
             continue
         others = bool(built) or trying.ledger.has_raced
+        if trying.looks_pay and not trying.ledger.has_raced:
+            one = trying.ledger.note(one.name, racer=one.name)
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
-        answered = trying.baseline_has_answered
-        enough = len(built) >= (racing.FEWEST if answered else racing.FEWEST_EARLY) and (answered or trying.early)
-        if len(built) == racing.HEAT or (enough and not trying.ledger.has_raced):
-            _heat(trying, built)
+        if not trying.ledger.has_raced:
+            _look(trying, built, looked)
+        first = len(built) >= racing.FEWEST and trying.may_look and not trying.ledger.has_raced
+        if len(built) == racing.HEAT or first:
+            _heat(trying, [*built, *(_changed(trying, looked) if first else ())])
             built = []
         elif trying.ledger.has_raced and trying.base is None and trying.baseline_has_answered:
             _ask(trying)  # who had only a first look, at once
     _heat(trying, built)
+
+
+def _look(trying: Trying, built: Sequence[Candidate], looked: list[str]) -> None:
+    """The lightest answer before anybody is raced, as far as that takes seconds: all of them, or until one meets the
+    bar on the first examples while the baseline goes on."""
+    if not (trying.looks_pay and trying.may_look):
+        return
+    for one in trying.lightest(built):
+        if one.name in looked or any(trying.ledger.candidates[each].first for each in looked):
+            continue
+        looked.append(one.name)
+        if trying.look(one) and trying.early:
+            trying.go_on()
+
+
+def _changed(trying: Trying, looked: list[str]) -> list[Candidate]:
+    """Of those that met the bar, the latest first, each with its likeliest option changed, built and asked as they
+    were."""
+    met = [one for name in reversed(looked) if (one := trying.ledger.candidates[name]).meets or one.first]
+    built: list[Candidate] = []
+    for one in improving.likeliest(trying, met):
+        if trying.build(one, one.racer):
+            built.append(one)
+            _look(trying, built, looked)
+    return built
 
 
 def _heat(trying: Trying, built: Sequence[Candidate]) -> None:

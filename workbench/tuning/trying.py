@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,8 @@ from workbench.tuning.ledger import Candidate, Ledger
 FEWEST_SECONDS = 20.0  # that one piece of work may take, however little is left
 BUILDING = 0.12  # of the budget, that one step of a hurried build may take
 EARLY = 1500  # examples that are enough for a first look, where there are twice as many
+LOOKING = 0.1  # of the budget, that the baseline may take for as many, if others are to answer before they are raced
+LIGHT, AS_LIGHT = 0.8, 1.25  # of the baseline's bytes, and of the lightest's: who is likely to be fast
 
 
 class Trying:
@@ -40,6 +43,7 @@ class Trying:
         self._answered: Future[Failed | None] | None = None
         self._pause, self._order, self._so_far = answering.Pause(), list[int](), sequential.Seen([], {})
         self._looked = threading.Event()
+        self._answering_since, self._seconds_each = 0.0, 0.0
         self._hurried = False
         self._put_off: list[Failed] = []
         self.base: Predictions | None = None
@@ -170,12 +174,14 @@ class Trying:
         n = self.here.facts("inputs")["n"]
         self._order = [int(one) for one in np.random.default_rng(self.plan.request.data_seed).permutation(n)]
         asked = (self.plan.baseline.name, self._order, self._hear, self._pause)
+        self._answering_since = time.monotonic()
         self._answered = self._answering.submit(answering.answer_all, self.here, *asked)
 
     def _hear(self, seen: sequential.Seen) -> None:
         """What the baseline has answered. With enough for a first look it rests until somebody has had one: two cores
         that share their arithmetic build half as fast beside it."""
         self._so_far = seen
+        self._seconds_each = (time.monotonic() - self._answering_since) / max(len(seen.predicted), 1)
         if self.early and self.until is not None:
             self._looked.wait(max(0.0, self.ledger.left_until(self.until)))
 
@@ -192,6 +198,26 @@ class Trying:
         """Whether the baseline has answered enough for a first look, and goes on."""
         said, n = self._so_far.predicted, len(self._order)
         return len(said) >= EARLY and n >= 2 * EARLY and said[0] is not None and not self.baseline_has_answered
+
+    @property
+    def may_look(self) -> bool:
+        """Whether the baseline has answered enough for that."""
+        return self.baseline_has_answered or self.early
+
+    @property
+    def looks_pay(self) -> bool:
+        """Whether a few candidates may answer before they are raced, which takes longer than that: as far as is known,
+        the baseline's own answers take no more than a small share of the budget."""
+        base = f"predict-{self.plan.baseline.name}"
+        if self.baseline_has_answered and not self.here.broken(base):
+            self._seconds_each = self.here.facts(base)["seconds"] / max(len(self._order), 1)
+        return 0 < min(len(self._order), EARLY) * self._seconds_each <= LOOKING * self.ledger.budget_s
+
+    def lightest(self, built: Sequence[Candidate]) -> list[Candidate]:
+        """Of those that are built, in order: much lighter than the baseline, and about as light as the lightest."""
+        sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in built}
+        most = min(LIGHT * self.here.bytes_of(self.plan.baseline.artifact), AS_LIGHT * min(sizes.values(), default=0))
+        return [one for one in built if sizes[one.name] <= most]
 
     def answer_baseline(self) -> None:
         """Once; the order of the examples is fixed by it, before any candidate is seen."""
@@ -210,18 +236,38 @@ class Trying:
         assert self.trial is not None and self.base is not None
         if not self.build(one, one.name):
             return self.ledger.candidates[one.name]
-        self.ledger.note(one.name, state="answers")
-        found = answering.answer(self.here, one.name, self.trial, self.base)
-        if isinstance(found, Failed):
-            self._bury_broken(one, found)
-        elif found is not None:
+        found = self._answers(one)
+        if isinstance(found, sequential.GivenUp):
             facts: dict[str, Any] = {"lost": found.lost, "made_up": found.made_up, "change": found.change}
             facts |= {"why": "drop", "examples": found.examples, "n": found.n, "allowed": self.trial.most_lost,
                       "unit": self.base.metric.unit if self.base.metric else "fraction"}  # fmt: skip
             self.ledger.note(one.name, examples=found.examples, state="dead", lost=facts)
-        else:
+        elif found is None:
             self._weigh_answers(one)
         return self.ledger.candidates[one.name]
+
+    def _answers(self, one: Candidate) -> Failed | sequential.GivenUp | None:
+        """Who fails is buried."""
+        assert self.trial is not None and self.base is not None
+        self.ledger.note(one.name, state="answers")
+        found = answering.answer(self.here, one.name, self.trial, self.base)
+        if isinstance(found, Failed):
+            self._bury_broken(one, found)
+        return found
+
+    def look(self, one: Candidate) -> bool:
+        """Whether it meets the bar on what the baseline has answered, before it is raced. Who does not is no worse off:
+        where it is fast it will be judged, and may be repaired."""
+        if not self.baseline_has_answered:
+            return self.look_early(one)
+        self.answer_baseline()
+        if not one.accuracy and self.build(one, one.name):
+            found = self._answers(one)
+            if found is None and self.here.accuracy(self.variant(one.name))["constraint"] == "met":
+                self._weigh_answers(one)
+            elif not isinstance(found, Failed):
+                self.ledger.note(one.name, state="alive")
+        return self.ledger.candidates[one.name].meets
 
     def look_early(self, one: Candidate) -> bool:
         """Whether it meets the bar on the first examples that the baseline has answered. That is no verdict."""
