@@ -23,10 +23,11 @@ from workbench.errors import RequestError
 from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
 from workbench.faces import snippets
 from workbench.faces.board import board_of_run
+from workbench.faces.live import standing
 from workbench.recipe import load
 from workbench.report.document import check
 from workbench.store import TUNE, Store
-from workbench.tuning import account, answering, improving, reasons, search, space, trying
+from workbench.tuning import account, answering, improving, racing, reasons, search, space, trying
 from workbench.tuning.ledger import Candidate, Ledger
 from workbench.tuning.sequential import Seen
 
@@ -204,6 +205,52 @@ def test_what_takes_long_to_build_is_put_off_and_nothing_is_hurried_before_somet
 
 
 @pytest.mark.slow
+def test_who_is_light_answers_before_any_race_and_its_likeliest_change_is_in_the_first_heat(
+    small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying, "LIGHT", 10)  # the graph of so small a model is heavier than its weights
+    light = make.make_recipe(tmp_path, "onnx-int8-dynamic", "light", {"per_channel": True})
+    asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": WIDE, "budget": 600.0}
+    plan, store = bench.plan(bench.tune_request(str(small.model), [light], fresh=True, **asked)), Store()
+    run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
+    said: list[Event] = []
+    trier = trying.Trying(plan, store, store.run_folder(run), said.append)
+    search.inputs(trier)
+    trier.answer_baseline()
+    search.begin(trier)
+    search.race_all(trier)
+    change = "light+per-channel-false"
+    tried = [event for event in said if isinstance(event, Tried)]
+    before = tried[: next(i for i, event in enumerate(tried) if event.state == "races")]
+    assert {event.name for event in before if event.examples and event.speedup is None} == {"light", change}
+    assert trier.ledger.candidates[change].origin == {"of": "light", "changed": "per-channel-false"}
+    assert names(trier.met()) and set(names(trier.met())) <= {"light", change}
+    assert len([event for event in said if isinstance(event, Measured) and event.work.startswith("race-")]) == 1
+    board = board_of_run(run)
+    for event in before:
+        board = board.after(event)
+    assert (
+        board.best and board.best.name in ("light", change) and standing(board.best).startswith("meets the bar on all")
+    )
+
+
+@pytest.mark.slow
+def test_who_misses_the_bar_before_any_race_is_raced_all_the_same_since_it_may_be_repaired(
+    small: Small, warm_home: Path, tmp_path: Path
+) -> None:
+    asked = {"baseline": small.baseline, "data": str(small.rows), "max_drop": 0.0001, "budget": 600.0}
+    plan, store = bench.plan(bench.tune_request(str(small.model), [small.recipes[1]], **asked)), Store()
+    run, _ = store.add_run("a search", {}, "fingerprint", plan.to_dict(), TUNE)
+    trier = trying.Trying(plan, store, store.run_folder(run), lambda _: None)
+    search.inputs(trier)
+    trier.answer_baseline()
+    search.begin(trier)
+    (one,) = trier.ledger.alive
+    assert not trier.look(one)
+    assert trier.ledger.candidates[one.name].state == "alive" and trier.ledger.candidates[one.name].accuracy is None
+
+
+@pytest.mark.slow
 def test_a_first_look_is_taken_on_what_the_baseline_has_answered_and_is_no_verdict(
     small: Small, warm_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +293,17 @@ def test_who_is_about_as_fast_as_the_best_is_measured_in_full_and_two_in_any_cas
     ledger.bury("dynamic", "failed", stage="predict", reason="")
     ledger.bury("other", "failed", stage="predict", reason="")
     assert [one.name for one in account.finalists(ledger, "latency")][:2] == ["static", "fp32"]
+
+
+def test_who_was_measured_worst_is_raced_again_before_who_is_surely_a_little_slower() -> None:
+    paces = {
+        "sure": (5.0, [4.9, 5.1]),
+        "near": (4.8, [4.7, 4.9]),
+        "unsure": (4.2, [3.0, 5.6]),
+        "slow": (4.2, [4.1, 4.3]),
+    }
+    waiting = [Candidate(name, name, pace={"speedup": speed, "ci95": ci95}) for name, (speed, ci95) in paces.items()]
+    assert names(racing.maybe_best(waiting, "latency")) == ["unsure", "sure", "near"]
 
 
 def test_an_export_for_few_recipes_comes_after_what_others_export_too() -> None:

@@ -30,7 +30,8 @@ class Options(BaseModel):
     """One declaration gives the YAML check, the form, the flags and the manual.
 
     `Field(..., json_schema_extra={"search": [...]})` names the values worth searching; "changes": "values" beside it
-    says that they leave the speed as it is, "pays_for": "throughput" that nobody else gains from them.
+    says that they leave the speed as it is, "pays_for": "throughput" that nobody else gains from them. A search tries
+    the options of a step in the order of their declaration: first what promises most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

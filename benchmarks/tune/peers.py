@@ -42,7 +42,7 @@ from benchmarks.tune.searching import RESULTS, change, counted, once, row, searc
 from workbench import bench, event, evidence, machine, recipe, starter, words
 from workbench.evidence import Interval
 from workbench.store import Store
-from workbench.tuning import improving
+from workbench.tuning import improving, space
 
 HERE = Path(__file__).parent
 RESULT = RESULTS / "tune-peers.md"
@@ -123,7 +123,8 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
     ours = once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
     os.environ["WORKBENCH_HOME"] = str(home)
     files = {peer: _kept(peer, one, folder) for peer, facts in said.items() if facts.get("found")}
-    known, specs = _known(home, ours), _specs(home)
+    specs = _specs(home, one, ours)
+    known = _known(home, ours, specs)
     for name in known:
         files[name] = _recipe(folder, f"{OURS}{name}", {key: specs[name][key] for key in ("target", "steps")})
     whole = [*one.given, "--out", str(folder / "both")]
@@ -271,7 +272,7 @@ def _run(home: Path) -> str:
     return next(one.id for one in reversed(Store(home).runs()) if one.kind == "tune")
 
 
-def _known(home: Path, ours: dict[str, Any]) -> dict[str, tuple[float, int]]:
+def _known(home: Path, ours: dict[str, Any], specs: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
     """Candidates of the search that meet the bar, the earliest first: seconds from its begin until that was known, and
     on how many examples where the baseline had not yet answered all."""
     events = [one for _, one in Store(home).events(_run(home))]
@@ -280,16 +281,20 @@ def _known(home: Path, ours: dict[str, Any]) -> dict[str, tuple[float, int]]:
     for one in events:
         if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first):
             found.setdefault(one.name, (one.at - events[0].at, 0 if one.examples else one.first))
-    told = _specs(home)
-    return {name: after for name, after in found.items() if name not in failed and name in told}
+    return {name: after for name, after in found.items() if name not in failed and name in specs}
 
 
-def _specs(home: Path) -> dict[str, dict[str, Any]]:
-    """Of the shelf and of what was confirmed: no other candidate's recipe is kept when a search has ended."""
-    confirmed = bench.plan_of(_run(home), Store(home)).variants
-    return {name: one.to_dict()["spec"] for name, one in recipe.shelf().items()} | {
-        one.name: one.recipe["spec"] for one in confirmed
-    }
+def _specs(home: Path, one: Classifier, ours: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of the shelf, of its recipes with one option changed, and of what was confirmed: no other candidate's recipe is
+    kept when a search has ended."""
+    changed = {tried["origin"]["of"] for tried in ours["search"]["tried"] if "changed" in (tried["origin"] or {})}
+    known = recipe.shelf()
+    found = {name: shelved.to_dict()["spec"] for name, shelved in known.items()}
+    data = {"data": str(one.evaluation), "calibration": str(one.calibration)}
+    plan = bench.plan(bench.tune_request(str(one.model), sorted(changed & set(known)), **data), Store(home))
+    for variant in plan.variants[1:]:
+        found |= {name: said["spec"] for name, said in space.speeds(plan, variant, "latency").items()}
+    return found | {each.name: each.recipe["spec"] for each in bench.plan_of(_run(home), Store(home)).variants}
 
 
 if __name__ == "__main__":

@@ -148,12 +148,12 @@ def _speeds(trying: Trying, one: Candidate) -> dict[str, space.Document]:
     return space.speeds(trying.plan, trying.variant(one.name), trying.goal.optimize)
 
 
-def likeliest(trying: Trying, them: Iterable[Candidate]) -> list[Candidate]:
-    """The first change of each, as candidates: a plug-in names first what promises most."""
-    changes = [(one, *first) for one in them for first in list(_speeds(trying, one).items())[:1]]
-    trying.extend({name: document for _, name, document in changes})
+def likeliest(trying: Trying, one: Candidate) -> list[Candidate]:
+    """Its first change as a candidate, if there is one: a plug-in names first what promises most."""
+    first = dict(list(_speeds(trying, one).items())[:1])
+    trying.extend(first)
     return [trying.ledger.add(Candidate(name, name, origin=_origin(one, name)))
-            for one, name, _ in changes if trying.is_planned(name)]  # fmt: skip
+            for name in first if trying.is_planned(name)]  # fmt: skip
 
 
 def _race_changes(trying: Trying, changes: list[tuple[Candidate, str, space.Document]]) -> None:

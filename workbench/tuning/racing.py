@@ -20,7 +20,6 @@ ROUNDS = 60
 HALF_WIDTH = 0.03
 SHARE = 0.08  # of the budget, that one heat may be measured for
 LONGEST = 30.0  # seconds
-FIRST = 6.0  # seconds of the first heat, which says no more than whom to ask first
 LOADING = 0.1  # of the budget, that loading one candidate may take
 
 
@@ -49,7 +48,7 @@ def race(
         ledger.note(one.name, state="races")
     racers = [one.racer for one in (*candidates, *([anchor] if anchor else []))]
     kept = here.folder / f"race-{sha256_of(sorted(racers))[:12]}.json"
-    longest = min(LONGEST if ledger.has_raced else FIRST, SHARE * ledger.budget_s)
+    longest = min(LONGEST, SHARE * ledger.budget_s)
     result = here.interleaved(
         racers, kept, f"Race {len(racers)} candidates", rows="",
         race={"keep": 1 if anchor and anchor.meets else KEEP, "least": least},
@@ -109,6 +108,21 @@ def worth(candidate: Candidate, optimize: str) -> float:
     if optimize == "size":
         return -float(pace["size_mb"])
     return float((pace["throughput"] if optimize == "throughput" else pace["speedup"]) or 0.0)
+
+
+def maybe_best(ranked: Sequence[Candidate], optimize: str) -> list[Candidate]:
+    """Of candidates, the best first, those about as good as the best, and those whose interval reaches it: who may be
+    the best by most, first."""
+    close = about_as_good(ranked, optimize)
+    if optimize == "latency" and ranked:
+        close = [*close, *(one for one in ranked if one not in close and _at_most(one) >= worth(ranked[0], optimize))]
+        close.sort(key=lambda one: -_at_most(one))
+    return close
+
+
+def _at_most(one: Candidate) -> float:
+    pace = one.pace or {}
+    return float(pace["ci95"][1] if pace.get("ci95") else pace.get("speedup") or 0.0)
 
 
 def about_as_good(ranked: Sequence[Candidate], optimize: str) -> list[Candidate]:

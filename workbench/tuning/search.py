@@ -72,7 +72,7 @@ def race_all(trying: Trying) -> None:
 
 def _race(trying: Trying, last: bool) -> None:
     built: list[Candidate] = []
-    looked: list[str] = []
+    looked: set[str] = set()
     for one in [one for one in trying.ledger.alive if one.pace is None and not one.origin]:
         if trying.time_is_up and (built or trying.ledger.raced()):
             trying.ledger.bury(one.name, "budget", before="was built")
@@ -83,39 +83,35 @@ def _race(trying: Trying, last: bool) -> None:
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
             built.append(one)
         if not trying.ledger.has_raced:
-            _look(trying, built, looked)
-        first = len(built) >= racing.FEWEST and trying.may_look and not trying.ledger.has_raced
-        if len(built) == racing.HEAT or first:
-            _heat(trying, [*built, *(_changed(trying, looked) if first else ())])
+            built += _look(trying, built, looked)
+        enough = len([one for one in built if not one.origin]) >= racing.FEWEST and trying.may_look
+        if len(built) >= racing.HEAT or (enough and not trying.ledger.has_raced):
+            _heat(trying, built)
             built = []
         elif trying.ledger.has_raced and trying.base is None and trying.baseline_has_answered:
             _ask(trying)  # who had only a first look, at once
     _heat(trying, built)
 
 
-def _look(trying: Trying, built: Sequence[Candidate], looked: list[str]) -> None:
+def _look(trying: Trying, built: Sequence[Candidate], looked: set[str]) -> list[Candidate]:
     """The lightest answer before anybody is raced, as far as that takes seconds: all of them, or until one meets the
-    bar on the first examples while the baseline goes on."""
+    bar on the first examples while the baseline goes on. Of who meets it the likeliest change is built and asked, too;
+    these are returned."""
+    changed: list[Candidate] = []
     if not (trying.looks_pay and trying.may_look):
-        return
+        return changed
     for one in trying.lightest(built):
-        if one.name in looked or any(trying.ledger.candidates[each].first for each in looked):
+        if one.name in looked or one.origin or any(trying.ledger.candidates[name].first for name in looked):
             continue
-        looked.append(one.name)
-        if trying.look(one) and trying.early:
+        looked.add(one.name)
+        if not trying.look(one) or trying.time_is_up:
+            continue
+        if early := trying.early:
             trying.go_on()
-
-
-def _changed(trying: Trying, looked: list[str]) -> list[Candidate]:
-    """Of those that met the bar, the latest first, each with its likeliest option changed, built and asked as they
-    were."""
-    met = [one for name in reversed(looked) if (one := trying.ledger.candidates[name]).meets or one.first]
-    built: list[Candidate] = []
-    for one in improving.likeliest(trying, met):
-        if trying.build(one, one.racer):
-            built.append(one)
-            _look(trying, built, looked)
-    return built
+        changed += [each for each in improving.likeliest(trying, one) if trying.build(each, each.racer)]
+        if changed and not early:
+            trying.look(changed[-1])
+    return changed
 
 
 def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
@@ -196,10 +192,10 @@ def _safest(trying: Trying, waiting: Sequence[Candidate]) -> Candidate:
 
 
 def race_again(trying: Trying, until: float) -> None:
-    """Those that may be the best, in one heat: heats of some minutes between them, and of seconds, do not tell. Then
-    from the best on, until the two best are known."""
+    """Those that may be the best, the likeliest first, in one heat: heats of some minutes between them, and of seconds,
+    do not tell. Then from the best on, until the two best are known."""
     trying.until, optimize = until, trying.goal.optimize
-    close = [] if optimize == "size" else racing.about_as_good(_raced(trying), optimize)[: racing.HEAT]
+    close = [] if optimize == "size" else racing.maybe_best(_raced(trying), optimize)[: racing.HEAT]
     if len(close) > 1 and not trying.time_is_up:
         trying.enter("race", until)
         anchor = next((one for one in close if one.meets), close[0])
