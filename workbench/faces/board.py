@@ -100,8 +100,8 @@ class Board:
     def best(self) -> Tried | None:
         """Of a search, the fastest that is alive so far; who meets the bar before others, also where its speed is not
         known yet."""
-        alive = [one for one in self.candidates.values() if one.state in ("alive", "best")
-                 and (one.speedup or one.examples or one.first)]  # fmt: skip
+        alive = [one for one in self.candidates.values()
+                 if one.state != "dead" and (one.speedup or one.examples or one.first)]  # fmt: skip
         return max(
             alive,
             key=lambda one: (one.state == "best", one.examples > 0, one.first > 0, one.speedup or 0),

@@ -52,5 +52,9 @@ def facts(board: Board, left: float) -> list[tuple[str, str, str]]:
     return [
         ("Budget left", words.duration(left), f"of {words.duration(board.seconds_estimated)}"),
         ("Candidates", f"{alive} alive", f"of {len(board.candidates)} so far"),
-        ("Best so far", words.speedup(best.speedup) if best else words.NONE, best.name if best else "none yet"),
+        ("Best so far", _speed(best) if best else words.NONE, best.name if best else "none yet"),
     ]
+
+
+def _speed(best: Tried) -> str:
+    return words.speedup(best.speedup) if best.speedup else "not raced yet"
