@@ -343,8 +343,11 @@ class Runner:
             return dict(isolate.call(function, job, limits, self._log_of(piece), say))
 
     def _preloads(self, piece: Work) -> bool:
-        """Whether it is done with PyTorch and transformers, on the CPU: drivers of accelerators do not like forks."""
+        """Whether it is done with PyTorch and transformers, on the CPU: drivers of accelerators do not like forks. What
+        needs a tokenizer only begins where they are imported, too, once they are."""
         do, job = piece.job["do"], piece.job
+        if do == "prepare":
+            return isolate.preloaded(Limits(preload=True))
         if do == "build":
             needs = catalog.step(job["step"]).needs
         elif do in ("predict", "audit"):

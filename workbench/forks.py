@@ -70,6 +70,7 @@ class Server:
     does. Not thread-safe. It ends with the thread that makes it."""
 
     def __init__(self, imports: Sequence[str], env: dict[str, str], main: str) -> None:
+        self.has_forked = False  # so its imports are done
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(PATIENCE)
         with theirs:
@@ -101,6 +102,7 @@ class Server:
         if len(said) < CODE.size:
             status.close()
             raise Gone(idle=self.process.wait() in (0, -signal.SIGKILL))
+        self.has_forked = True
         return Forked(CODE.unpack(said)[0], self.process.pid, status)
 
     def close(self) -> None:

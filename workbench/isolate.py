@@ -276,13 +276,23 @@ def preload(limits: Limits) -> None:
             _server(limits)
 
 
+def preloaded(limits: Limits) -> bool:
+    """Whether the imports are done: then also a function that needs a part of them only begins sooner there."""
+    known = _servers.get(_key(limits))
+    return known is not None and known.has_forked and known.process.poll() is None
+
+
+def _key(limits: Limits) -> tuple[tuple[str, str], ...]:
+    """The environment; with more threads NumPy begins some while it is imported."""
+    return tuple(sorted(_environment(replace(limits, threads=1)).items()))
+
+
 def _server(limits: Limits) -> forks.Server:
-    env = _environment(replace(limits, threads=1))  # with more of them NumPy begins some while it is imported
-    key = tuple(sorted(env.items()))
+    key = _key(limits)
     if key not in _servers or _servers[key].process.poll() is not None:
         if key in _servers:
             _servers.pop(key).close()
-        _servers[key] = _beginning.submit(forks.Server, PRELOADED, env, SERVER).result()
+        _servers[key] = _beginning.submit(forks.Server, PRELOADED, dict(key), SERVER).result()
     return _servers[key]
 
 
