@@ -260,6 +260,18 @@ def test_only_what_is_asked_for_is_forked_and_nothing_that_is_timed_or_reaches_t
     assert one == other != os.getpid() and timed == fetcher == os.getpid()
 
 
+def test_imports_are_done_only_once_a_worker_has_begun_where_they_are(log: Path) -> None:
+    limits = isolate.Limits(preload=True)
+    isolate.close_servers()
+    assert not isolate.preloaded(limits)
+    isolate.preload(limits)
+    assert not isolate.preloaded(limits), "they go on"
+    server = call(jobs.surroundings, log, preload=True)["parent"]
+    assert isolate.preloaded(limits) and not isolate.preloaded(isolate.Limits(preload=True, network=True))
+    os.kill(server, signal.SIGKILL)
+    assert gone(server) and not isolate.preloaded(limits)
+
+
 def test_a_server_that_ended_is_replaced_and_one_that_cannot_import_is_done_without(
     log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

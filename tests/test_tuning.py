@@ -307,6 +307,22 @@ def test_who_was_measured_worst_is_raced_again_before_who_is_surely_a_little_slo
     assert names(racing.maybe_best(waiting, "latency")) == ["unsure", "sure", "near"]
 
 
+def test_who_gains_much_is_repaired_before_options_are_changed_and_who_gains_little_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    far, near, slow = (replace(one, lost={"why": "missed"}) for one in candidates(far=6.0, near=4.4, slow=3.9))
+    trier: Any = SimpleNamespace(
+        ledger=SimpleNamespace(candidates={one.name: one for one in (far, near, slow)}), time_is_up=False,
+        met=lambda: candidates(met=4.0), worth=lambda one: one.pace["speedup"],
+    )  # fmt: skip
+    done: list[str] = []
+    monkeypatch.setattr(improving, "repair", lambda _, one: done.append(one.name))
+    monkeypatch.setattr(improving, "_change_values", lambda *_: None)
+    monkeypatch.setattr(improving, "_change_options", lambda _: done.append("options"))
+    improving.improve(trier)
+    assert done == ["far", "far", "options", "far", "near", "far", "near"]
+
+
 def test_an_export_for_few_recipes_comes_after_what_others_export_too() -> None:
     names = ["executorch-int8", "onnx-fp32", "onnx-int4-weights", "openvino-fp32", "openvino-int4-weights"]
     plan = bench.plan(bench.tune_request("starter:sentiment", names))
