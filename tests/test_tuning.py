@@ -296,6 +296,20 @@ def test_who_is_about_as_fast_as_the_best_is_measured_in_full_and_two_in_any_cas
     assert [one.name for one in account.finalists(ledger, "latency")][:2] == ["static", "fp32"]
 
 
+def test_who_could_not_answer_before_the_first_race_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(tmp_path / "search.json", 600, lambda _: None)
+    built = [ledger.add(Candidate(name, name)) for name in ("whole", "broken")]
+    ledger.bury("broken", "failed", stage="predict", reason="")
+    heats: list[list[str]] = []
+    trier: Any = SimpleNamespace(ledger=ledger, met=list, race=lambda them, _: heats.append(names(them)))
+    monkeypatch.setattr(search, "_ask", lambda _: None)
+    search._heat(trier, built)
+    search._heat(trier, built[1:])
+    assert heats == [["whole"]] and ledger.candidates["broken"].state == "dead"
+
+
 def test_who_was_measured_worst_is_raced_again_before_who_is_surely_a_little_slower() -> None:
     paces = {
         "sure": (5.0, [4.9, 5.1]),

@@ -115,9 +115,10 @@ def _look(trying: Trying, built: Sequence[Candidate], looked: set[str]) -> list[
 
 
 def _heat(trying: Trying, built: Sequence[Candidate]) -> None:
-    """Race them beside the best so far, and ask who was faster: so the best is known, whenever time runs out."""
-    if built:
-        trying.race(built, next(iter(trying.met()), None))
+    """Race those that still live beside the best so far, and ask who was faster: so the best is known, whenever time
+    runs out."""
+    if living := [one for one in built if not trying.ledger.candidates[one.name].dead]:
+        trying.race(living, next(iter(trying.met()), None))
         _ask(trying)
 
 
