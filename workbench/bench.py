@@ -141,7 +141,9 @@ def seconds_of(budget: str | float) -> float:
             r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s)?", budget.strip().lower()
         )
         if not budget.strip() or not found:
-            raise RequestError(f"--budget {budget} is no time.", "It needs a unit.", "Say 90s, 10m or 1h30m.")
+            raise RequestError(
+                f"--budget {budget} is no time.", "It needs a number above zero and a unit.", "Say 90s, 10m or 1h30m."
+            )
         hours, minutes, seconds = (float(part or 0) for part in found.groups())
         budget = 3600 * hours + 60 * minutes + seconds
     if budget < FEWEST_BUDGET_S:
