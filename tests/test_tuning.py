@@ -23,7 +23,7 @@ from workbench.errors import RequestError
 from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
 from workbench.faces import snippets
 from workbench.faces.board import board_of_run
-from workbench.faces.live import standing
+from workbench.faces.live import is_news, standing
 from workbench.faces.web.parts import candidates as parts
 from workbench.recipe import load
 from workbench.report.document import check
@@ -233,6 +233,8 @@ def test_who_is_light_answers_before_any_race_and_its_likeliest_change_is_in_the
     assert board.best and board.best.name in ("light", change), "also while it is raced"
     assert parts.facts(board, 300)[-1] == ("Best so far", "not raced yet", board.best.name)
     assert standing(replace(board.best, state="alive")).startswith("meets the bar on all")
+    built = [event for event in before if standing(event) == "built"]
+    assert built and not any(map(is_news, built)), "its work has said so"
 
 
 @pytest.mark.slow

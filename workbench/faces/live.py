@@ -76,7 +76,7 @@ def _plain(board: Board, events: Iterable[tuple[int, Event]]) -> Board:
 def _print(before: Board, board: Board, event: Event, said: float) -> float:
     """One line when a piece of work begins or ends, and every ten seconds while it goes on; when it was said."""
     if isinstance(event, Tried):
-        if event.state in TOLD:
+        if is_news(event):
             print(f"[{board.elapsed:6.1f} s] {candidate(event)}", file=sys.stderr, flush=True)
         return said
     item = board.items.get(event.work)
@@ -118,7 +118,6 @@ def _drawn(board: Board) -> RenderableType:
 
 
 CANDIDATES = {"best": "★", "alive": "✓", "dead": "✕", "races": "◜", "builds": "◜", "answers": "◜", "waits": "◌"}
-TOLD = ("alive", "best", "dead")  # states that are news
 
 
 def _searching(board: Board) -> RenderableType:
@@ -143,6 +142,11 @@ def _searching(board: Board) -> RenderableType:
             style=style,
         )
     return Group(Text(head, style="bold"), Text(f"  {line(current)}" if current else "", style="cyan"), table)
+
+
+def is_news(one: Tried) -> bool:
+    """Whether a candidate has lost, won, or something is known of it; that it is built is said of that work already."""
+    return one.state in ("best", "dead") or (one.state == "alive" and bool(one.speedup or one.examples or one.first))
 
 
 def candidate(one: Tried) -> str:

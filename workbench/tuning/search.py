@@ -81,7 +81,7 @@ def _race(trying: Trying, last: bool) -> None:
         if trying.looks_pay and not trying.ledger.has_raced:
             one = trying.ledger.note(one.name, racer=one.name)
         if trying.build(one, one.racer, hurry=others and not last, again=not last):
-            built.append(one)
+            built.append(trying.ledger.note(one.name, state="alive"))
         if not trying.ledger.has_raced:
             built += _look(trying, built, looked)
         enough = len([one for one in built if not one.origin]) >= racing.FEWEST and trying.may_look

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from workbench import bench, words
 from workbench.event import Checked, Event, Failed, Made, Measured, Started, Tried
 from workbench.faces.board import Board, board_of, board_of_run
-from workbench.faces.live import TOLD, candidate, line
+from workbench.faces.live import candidate, is_news, line
 from workbench.store import Store
 
 KEPT = 50  # runs
@@ -77,6 +77,6 @@ def _line(event: Event, board: Board) -> str:
     if isinstance(event, Checked):
         return f"{words.LEVELS[event.result]}: {words.level_name(event.level)}, {event.why}"
     if isinstance(event, Tried):
-        return candidate(event) if event.state in TOLD else ""
+        return candidate(event) if is_news(event) else ""
     news = isinstance(event, Started | Made | Measured | Failed) and event.work in board.items
     return line(board.items[event.work]) if news else ""
