@@ -259,26 +259,38 @@ def test_measuring_stops_at_the_most_rounds_or_at_the_time_cap() -> None:
     assert capped.half_width < float("inf")
 
 
-def test_a_race_ends_when_one_is_left_and_not_where_only_one_came() -> None:
-    def raced(keep: int, seconds: Any) -> Pretended:
-        pretended = Pretended({"rounds": {"min": 5, "max": 40}, "target_half_width": 1e-9}, seconds)
-        pretended.request["race"] = {"keep": keep, "least": None}
-        pretended.seats |= {"slow": _Pretending(pretended, "slow")}  # type: ignore[dict-item]
-        pretended.variants["slow"] = {"ready": {"points": [{"metric": "latency"}]}, "points": [[]], "error": None}
-        pretended.headline()
-        return pretended
+def raced(race: dict[str, Any], times: dict[str, float]) -> Pretended:
+    """Of three whose calls take so many times what the baseline's do: it, a second and `slow`."""
+    pretended = Pretended(
+        {"rounds": {"min": 5, "max": 40}, "target_half_width": 1e-9},
+        lambda name: quiet(VARIANTS[0]) * times.get(name, 1.0),
+    )
+    quiet, pretended.request["race"] = noisy(0.01), {"least": None, "over": 1} | race
+    pretended.seats |= {"slow": _Pretending(pretended, "slow")}  # type: ignore[dict-item]
+    pretended.variants["slow"] = {"ready": {"points": [{"metric": "latency"}]}, "points": [[]], "error": None}
+    pretended.headline()
+    return pretended
 
-    quiet = noisy(0.01)
-    told = raced(1, lambda name: quiet(name) * (3 if name == "slow" else 1))
+
+def test_a_race_ends_when_one_is_left_and_not_where_only_one_came() -> None:
+    second = VARIANTS[1]
+    told = raced({"keep": 1}, {second: 0.5, "slow": 1.5})
     assert told.stopped == "race" and len(told.rounds) == 5 and "slow" not in told.seats
-    assert raced(2, lambda name: quiet(name) * (3 if name == "slow" else 1)).stopped == "rounds", "two are to stay"
-    assert raced(1, lambda name: quiet(VARIANTS[1])).stopped == "rounds", "equals are not told apart"
+    assert raced({"keep": 2}, {second: 0.5, "slow": 1.5}).stopped == "rounds", "two are to stay"
+    assert raced({"keep": 1}, {second: 0.5, "slow": 0.5}).stopped == "rounds", "equals are not told apart"
+
+
+def test_where_the_baseline_takes_part_a_race_goes_on_until_nobody_is_left_beside_it() -> None:
+    beside = {"keep": 1, "least": 1.0, "over": 0}
+    assert raced(beside, {VARIANTS[1]: 1.2, "slow": 1.5}).stopped == "race", "all are surely slower than it"
+    told = raced(beside, {VARIANTS[1]: 0.8, "slow": 1.5})
+    assert told.stopped == "rounds" and "slow" not in told.seats, "how much faster one is, is still asked"
 
 
 def test_in_a_race_all_are_measured_though_the_baseline_loads_beside_the_others(
     request_: dict[str, Any], tmp_path: Path
 ) -> None:
-    result = run(request_, tmp_path, race={"keep": 3, "least": None})
+    result = run(request_, tmp_path, race={"keep": 3, "least": None, "over": 1})
     assert set(result["variants"]) == set(VARIANTS) and len(result["again"][0]) == len(result["rounds"]) >= 3
     assert all(len(one["points"][0]) == len(result["rounds"]) for one in result["variants"].values())
 

@@ -108,6 +108,17 @@ def test_the_ratio_of_two_runs_covers_the_true_one_and_is_wider_than_either(trut
     assert evidence.ratio_between(old, evidence.Timed(later[:2], faster[:2])) is None
 
 
+def test_the_product_of_two_ratios_measured_apart_covers_the_true_one():
+    rng, covered, truth = np.random.default_rng(9), 0, 2.0 * 1.25
+    for _ in range(200):
+        first, then = (evidence.ratio_interval(base, variant, again, draws=500) for base, again, variant in
+                       (rounds_of(rng, speedup=speedup, rounds=20) for speedup in (2.0, 1.25)))  # fmt: skip
+        both = evidence.product(first, then)
+        covered += both.lo <= truth <= both.hi
+    assert 180 <= covered <= 199
+    assert both.hi / both.lo > max(first.hi / first.lo, then.hi / then.lo) and both == evidence.product(then, first)
+
+
 def test_intervals_are_widened_by_their_resolution_and_overlap_when_they_share_a_value():
     assert evidence.widened([2.0, 3.0], [0.9, 1.1]) == pytest.approx((1.8, 3.3))
     assert evidence.widened([2.0, 3.0], [1.01, 1.02]) == pytest.approx((2.0, 3.06))

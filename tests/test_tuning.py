@@ -19,7 +19,7 @@ from tests import small as make
 from tests.conftest import Small, command
 from tests.faults.processes import until
 from workbench import bench
-from workbench.errors import RequestError
+from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
 from workbench.faces import snippets
 from workbench.faces.board import board_of_run
@@ -352,6 +352,59 @@ def test_options_are_changed_of_all_the_fast_by_turns_and_those_of_the_last_step
     assert changes[:2] == ["per-channel-false", "fusions-none"], changes
 
 
+def a_race(asked: list[dict[str, Any]], broken: str = "") -> Any:
+    """A search's hands: a call of "base" takes 40 s, of "best" 8 and of "new" 10, in rounds of one call each."""
+    seconds = {"base": 40.0, "best": 8.0, "new": 10.0}
+
+    def measured(names: list[str], kept: Path, title: str, **request: Any) -> dict[str, Any]:
+        asked.append(request)
+        if request["baseline"] == broken:
+            raise WorkbenchError("It cannot be loaded.", "", "")
+
+        def said(name: str) -> dict[str, Any]:
+            point = {"name": "natural, batch 1", "metric": "latency", "unit": "s", "batch": 1, "sequence": None,
+                     "units": 1.0, "rate_unit": "examples/s"}  # fmt: skip
+            return {
+                "ready": {"points": [point], "size": 1, "peak_rss": 1},
+                "points": [[[seconds[name]]] * 5],
+                "error": None,
+            }
+
+        return {"variants": {name: said(name) for name in (*names, request["baseline"])},
+                "again": [[[seconds[request["baseline"]]]] * 5]}  # fmt: skip
+
+    plan = SimpleNamespace(baseline=SimpleNamespace(name="base"), measure={"rounds": {"max": 300}, "time_cap_s": 60})
+    return SimpleNamespace(interleaved=measured, plan=plan, folder=Path())
+
+
+def test_a_race_beside_the_best_so_far_does_without_the_baseline_and_its_paces_are_of_one_scale(tmp_path: Path) -> None:
+    ledger, asked = Ledger(tmp_path / "search.json", 600, lambda _: None), list[dict[str, Any]]()
+    best, new = (ledger.add(Candidate(name, name)) for name in ("best", "new"))
+    racing.race(a_race(asked), ledger, [best], 2.0, points=False)
+    first = ledger.candidates["best"].pace
+    assert (
+        first and first["speedup"] == pytest.approx(5.0) and asked[-1]["race"] == {"keep": 3, "least": 2.0, "over": 1}
+    )
+    anchor = ledger.note("best", accuracy={"constraint": "met"}, pace=first | {"speedup": 5.5, "ci95": [5.0, 6.0]})
+    racing.race(a_race(asked), ledger, [new], 2.0, points=False, anchor=anchor)
+    assert asked[-1]["baseline"] == "best" and asked[-1]["race"] == {"keep": 1, "least": 1.0, "over": 0}
+    pace = ledger.candidates["new"].pace
+    assert pace and pace["speedup"] == pytest.approx(5.5 * 0.8) and pace["ci95"] == pytest.approx([4.0, 4.8])
+    assert pace["throughput"] == pytest.approx(first["throughput"] * 0.8) and pace["verdict"] == "faster"
+    assert ledger.candidates["best"].pace == anchor.pace
+
+
+def test_where_the_best_so_far_cannot_be_loaded_again_the_race_is_beside_the_baseline(tmp_path: Path) -> None:
+    ledger, asked = Ledger(tmp_path / "search.json", 600, lambda _: None), list[dict[str, Any]]()
+    new = ledger.add(Candidate("new", "new"))
+    anchor = ledger.add(Candidate("best", "best", pace={"speedup": 5.0, "ci95": [4.9, 5.1], "throughput": 0.1}))
+    racing.race(a_race(asked, broken="best"), ledger, [new], None, points=False, anchor=anchor)
+    assert [one["baseline"] for one in asked] == ["best", "base"]
+    assert (ledger.candidates["new"].pace or {})["speedup"] == pytest.approx(4.0)
+    with pytest.raises(WorkbenchError, match="cannot be loaded"):
+        racing.race(a_race(asked, broken="base"), ledger, [new], None, points=False)
+
+
 @pytest.mark.parametrize("optimize", ["latency", "size"])
 def test_those_that_may_be_the_best_are_raced_once_more_in_one_heat(
     optimize: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -363,7 +416,7 @@ def test_those_that_may_be_the_best_are_raced_once_more_in_one_heat(
     heats, judged = [], []
     trier: Any = SimpleNamespace(
         ledger=ledger, goal=SimpleNamespace(optimize=optimize), time_is_up=False, until=None, enter=lambda *_: None,
-        worth=lambda one: one.pace["speedup"], race=lambda them, anchor: heats.append(([*names(them)], anchor.name)),
+        worth=lambda one: one.pace["speedup"], race=lambda them, anchor, _: heats.append(([*names(them)], anchor.name)),
     )  # fmt: skip
     monkeypatch.setattr(search, "_judge", lambda _, wanted: judged.append(wanted))
     search.race_again(trier, 0.75)

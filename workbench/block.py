@@ -39,8 +39,9 @@ Turn = dict[str, Any]
 
 def run(request: dict[str, Any], log: Path, on_progress: Progress) -> dict[str, Any]:
     """Measure. `request`: {task, variants: [{name, folder, backend, device, options, bytes}], baseline, inputs, rows,
-    model, examples, threads, cores, seed, measure}. A `race` {"keep": n, "least": ratio | None} sends variants away
-    that are surely slower than n others, or surely below the least speed-up; `turn_s`: seconds that loading may take.
+    model, examples, threads, cores, seed, measure}. A `race` {"keep": n, "least": ratio | None, "over": n} sends
+    variants away that are surely slower than n others, or surely below the least speed-up, and ends when that leaves
+    no more than `over` beside the baseline; `turn_s`: seconds that loading may take.
 
     Returns {"variants": {name: {"ready": {…}, "points": [[[seconds]]] by point and round, "error"}},
     "again": the baseline's second visits by point and round, "processing": [[seconds]] of the headline's rounds,
@@ -145,10 +146,10 @@ class _Block:
             self._round(HEADLINE, number, settings["calls_per_round"])
             spent = time.monotonic() - begin
             if number + 1 >= settings["rounds"]["min"] and (number + 1) % LOOK_EVERY == 0:
-                alone = self._send_away()
+                over = self._send_away()
                 self.half_width = self._widest()
-                if alone or self.half_width <= settings["target_half_width"]:
-                    self.stopped = "race" if alone else "half_width"
+                if over or self.half_width <= settings["target_half_width"]:
+                    self.stopped = "race" if over else "half_width"
                     break
             if spent > self.cap and number + 1 >= evidence.MIN_ROUNDS:
                 self.stopped = "time_cap"
@@ -160,7 +161,7 @@ class _Block:
 
     def _send_away(self) -> bool:
         """Who cannot win a race any more costs the others no time; what was seen of them stays. Whether that leaves
-        one alone, so that there is nothing more to tell."""
+        so few that there is nothing more to tell."""
         if not (race := self.request.get("race")):
             return False
         base = self.variants[self.baseline]["points"][HEADLINE]
@@ -170,7 +171,7 @@ class _Block:
         for name in gone:
             self.variants[name]["left"] = len(self.rounds)
             self.seats.pop(name).close()
-        return bool(gone) and len(ratios) - len(gone) <= 1
+        return bool(gone) and len(ratios) - len(gone) <= race["over"]
 
     def others(self) -> None:
         """The other points: few rounds each, within a third of the headline's time in all, but three at least."""

@@ -113,8 +113,9 @@ class Here:
 
     def interleaved(self, names: Sequence[str], kept: Path, title: str, **changes: Any) -> dict[str, Any]:
         """A measuring block of the baseline and the variants of these names, whose models were made. Its result stays
-        in `kept` and is not measured again. `changes` are those to the block's request."""
-        variants = [one for one in self.plan.variants if one.name in names or one is self.plan.baseline]
+        in `kept` and is not measured again. `changes` are those to the block's request, its baseline among them."""
+        baseline = changes.setdefault("baseline", self.plan.baseline.name)
+        variants = [one for one in self.plan.variants if one.name in (*names, baseline)]
         return self._runner.interleaved(variants, kept, title, changes)
 
     def patience(self) -> float:

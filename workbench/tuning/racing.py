@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from workbench import block, evidence, outcome
 from workbench.artifact import sha256_of
 from workbench.comparison import throughput
+from workbench.errors import WorkbenchError
 from workbench.evidence import Interval
 from workbench.executing import Here
 from workbench.tuning.ledger import Candidate, Ledger
@@ -16,11 +18,21 @@ HEAT = 8  # candidates a heat, as long as they fit into memory side by side
 FEWEST = 3  # candidates of the first heat, if there are as many
 KEEP = 3  # of a heat stay to its end, since some may fail the bar; beside one that meets it only the fastest do
 ABOUT = 0.15  # of the best's worth: races of seconds tell no less apart
-ROUNDS = 60
-HALF_WIDTH = 0.03
-SHARE = 0.08  # of the budget, that one heat may be measured for
-LONGEST = 30.0  # seconds
 LOADING = 0.1  # of the budget, that loading one candidate may take
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a race is: rounds and seconds at most, and the share of the budget; or until it is as precise."""
+
+    rounds: int
+    seconds: float
+    share: float
+    half_width: float
+
+
+SHORT = Length(60, 30.0, 0.08, 0.03)
+LONG = Length(240, 60.0, 0.1, 0.01)  # tells those apart that are close
 
 
 def heats(candidates: Sequence[Candidate], sizes: Mapping[str, int]) -> Iterator[list[Candidate]]:
@@ -38,68 +50,76 @@ def heats(candidates: Sequence[Candidate], sizes: Mapping[str, int]) -> Iterator
 
 def race(
     here: Here, ledger: Ledger, candidates: Sequence[Candidate], least: float | None, points: bool,
-    anchor: Candidate | None = None,
+    anchor: Candidate | None = None, long: Length | None = None,
 ) -> None:  # fmt: skip
-    """Measure these against the baseline; each gets its pace, or is buried. `points`: batches beside the headline,
-    too. `anchor`: who has a pace already and is measured beside them once more. Its own pace stays, and theirs is that
-    ratio to it which this race has seen: so all paces are of one scale, however the machine was loaded. Raises
-    WorkbenchError when the baseline cannot be measured."""
+    """Measure these, for SHORT if not said; each gets its pace, or is buried. `points`: batches beside the headline,
+    too. `anchor`: who has a pace already, and is the baseline of this race instead of the plan's. Its pace stays, and
+    theirs is their ratio to it, on its scale: so all paces are of one scale, however the machine was loaded, and no
+    round waits for a baseline that takes several times as long as they do. Raises WorkbenchError when the baseline
+    cannot be measured; an anchor that cannot is left out."""
+    long = long or SHORT
+    known = anchor.pace if anchor and anchor.pace and anchor.pace["ci95"] else None
+    beside = anchor.racer if anchor and known else here.plan.baseline.name
     for one in candidates:
         ledger.note(one.name, state="races")
-    racers = [one.racer for one in (*candidates, *([anchor] if anchor else []))]
-    kept = here.folder / f"race-{sha256_of(sorted(racers))[:12]}.json"
-    longest = min(LONGEST, SHARE * ledger.budget_s)
-    result = here.interleaved(
-        racers, kept, f"Race {len(racers)} candidates", rows="",
-        race={"keep": 1 if anchor and anchor.meets else KEEP, "least": least},
-        measure=_measure(here.plan.measure, longest, points),
-        turn_s=max(30.0, LOADING * ledger.budget_s),
-    )  # fmt: skip
-    base = result["variants"][here.plan.baseline.name]["points"][0]
-    noise = evidence.aa_interval(base, result["again"][0])
-    paces = {one.name: _pace(result["variants"][one.racer], base, result["again"][0], noise)
-             for one in (*candidates, *([anchor] if anchor else []))}  # fmt: skip
+    racers = sorted(one.racer for one in candidates)
+    try:
+        result = here.interleaved(
+            racers, here.folder / f"race-{sha256_of([beside, *racers, long.rounds])[:12]}.json",
+            f"Race {len({beside, *racers} - {here.plan.baseline.name})} candidates", rows="", baseline=beside,
+            race=_leaving(anchor if known else None, least and least / (known["speedup"] if known else 1.0), points),
+            measure=_measure(here.plan.measure, long, ledger.budget_s, points),
+            turn_s=max(30.0, LOADING * ledger.budget_s),
+        )  # fmt: skip
+    except WorkbenchError:
+        if known is None:
+            raise
+        return race(here, ledger, candidates, least, points, None, long)
     for one in candidates:
         if error := result["variants"][one.racer]["error"]:
             ledger.bury(one.name, "unmeasured", reason=" ".join(part for part in error.values() if part))
         else:
-            known = _anchored(paces[one.name], anchor.pace, paces[anchor.name]) if anchor else paces[one.name]
-            ledger.note(one.name, pace=known, state="alive")
+            pace = _pace(result, one.racer, beside, known)
+            ledger.note(one.name, pace=pace, state="alive")
 
 
-def _measure(settings: dict[str, Any], seconds: float, points: bool) -> dict[str, Any]:
-    most = min(ROUNDS, settings["rounds"]["max"])
-    changes = {"rounds": {"min": min(5, most), "max": most}, "target_half_width": HALF_WIDTH,
-               "time_cap_s": min(seconds, settings["time_cap_s"])}  # fmt: skip
+def _leaving(anchor: Candidate | None, least: float | None, points: bool) -> dict[str, Any]:
+    """Who leaves a race, and when it is over: see block.run. `least`: a speed-up against its baseline."""
+    met = bool(anchor and anchor.meets)
+    return {
+        "keep": HEAT if points else 1 if met else KEEP,
+        "least": max(least or 0.0, 1.0) if met and not points else least,
+        "over": 0 if anchor else 1,
+    }
+
+
+def _measure(settings: dict[str, Any], long: Length, budget_s: float, points: bool) -> dict[str, Any]:
+    most = min(long.rounds, settings["rounds"]["max"])
+    seconds = min(long.seconds, long.share * budget_s, settings["time_cap_s"])
+    changes = {"rounds": {"min": min(5, most), "max": most}, "target_half_width": long.half_width,
+               "time_cap_s": seconds}  # fmt: skip
     return settings | changes | ({} if points else {"batches": [1], "sequence_lengths": []})
 
 
-def _pace(seen: dict[str, Any], base: Any, again: Any, noise: Interval | None) -> dict[str, Any]:
-    if seen["error"]:
-        return {}
-    ready = seen["ready"]
-    ratio = evidence.ratio_interval(base, seen["points"][0], again)
+def _pace(result: dict[str, Any], name: str, beside: str, known: dict[str, Any] | None) -> dict[str, Any]:
+    """Against the plan's baseline. `known`: the pace of the race's baseline `beside`, where that is another."""
+    ready, points = (result["variants"][name][key] for key in ("ready", "points"))
+    base, again = result["variants"][beside]["points"][0], result["again"][0]
+    speed, more = evidence.ratio_interval(base, points[0], again), _throughput(result, name)
+    if known:
+        speed = speed and evidence.product(Interval(known["speedup"], *known["ci95"]), speed)
+        now = _throughput(result, beside)
+        more = more and (more * known["throughput"] / now if known["throughput"] and now else more)
     return {
-        "speedup": ratio.estimate if ratio else None, "ci95": [ratio.lo, ratio.hi] if ratio else None,
-        "verdict": evidence.speed_verdict(ratio, noise), "rounds": len(seen["points"][0]),
-        "throughput": throughput(outcome.points_of(ready, seen["points"])),
-        "size_mb": ready["size"] / 1e6, "peak_rss_mb": ready["peak_rss"] / 1e6,
+        "speedup": speed.estimate if speed else None, "ci95": [speed.lo, speed.hi] if speed else None,
+        "verdict": evidence.speed_verdict(speed, evidence.aa_interval(base, again)), "rounds": len(points[0]),
+        "throughput": more, "size_mb": ready["size"] / 1e6, "peak_rss_mb": ready["peak_rss"] / 1e6,
     }  # fmt: skip
 
 
-def _anchored(pace: dict[str, Any], known: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
-    """A pace on the scale of the anchor's `known` one, which is `now` in the same race."""
-
-    def factor(name: str) -> float:
-        before, here = (known or {}).get(name), now.get(name)
-        return before / here if before and here else 1.0
-
-    faster, more = factor("speedup"), factor("throughput")
-    return pace | {
-        "speedup": pace["speedup"] and faster * pace["speedup"],
-        "ci95": pace["ci95"] and [faster * side for side in pace["ci95"]],
-        "throughput": pace["throughput"] and more * pace["throughput"],
-    }
+def _throughput(result: dict[str, Any], name: str) -> float | None:
+    one = result["variants"][name]
+    return throughput(outcome.points_of(one["ready"], one["points"]))
 
 
 def worth(candidate: Candidate, optimize: str) -> float:

@@ -200,7 +200,7 @@ def race_again(trying: Trying, until: float) -> None:
     if len(close) > 1 and not trying.time_is_up:
         trying.enter("race", until)
         anchor = next((one for one in close if one.meets), close[0])
-        trying.race([one for one in close if one is not anchor], anchor)
+        trying.race([one for one in close if one is not anchor], anchor, racing.LONG)
         trying.enter("answers", until)
         _judge(trying, 2)
 

@@ -134,21 +134,25 @@ class Trying:
         else:
             self.ledger.bury(one.name, "failed", stage=broken.stage, reason=broken.reason)
 
-    def race(self, candidates: Sequence[Candidate], anchor: Candidate | None = None) -> None:
-        """Those whose racers are built, beside an `anchor` whose pace is known. Nothing else is at work meanwhile: the
-        baseline's answers rest, or come first where memory is too small for all."""
+    def race(
+        self, candidates: Sequence[Candidate], anchor: Candidate | None = None, long: racing.Length = racing.SHORT
+    ) -> None:  # fmt: skip
+        """Those whose racers are built, beside an `anchor` whose pace is known: see racing.race. Nothing else is at
+        work meanwhile: the baseline's answers rest, or come first where memory is too small for all."""
         sizes = {one.name: self.here.bytes_of(self.variant(one.racer).artifact) for one in candidates}
         base = self.here.bytes_of(self.plan.baseline.artifact)
         if self._answered and not block.fits([*sizes.values(), base, *[base] * len(self.here.cores)]):
             self.go_on()
             self._answered.result()
         with self._pause.quiet():
-            self._race(candidates, sizes, anchor)
+            self._race(candidates, sizes, anchor, long)
 
-    def _race(self, candidates: Sequence[Candidate], sizes: Mapping[str, int], anchor: Candidate | None) -> None:
+    def _race(
+        self, candidates: Sequence[Candidate], sizes: Mapping[str, int], anchor: Candidate | None, long: racing.Length,
+    ) -> None:  # fmt: skip
         points = self.goal.optimize == "throughput"
         for heat in racing.heats(candidates, sizes):
-            racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points, anchor)
+            racing.race(self.here, self.ledger, heat, self.bounds.get("min_speedup"), points, anchor, long)
             for one in heat:
                 self.weigh(self.ledger.candidates[one.name])
 
