@@ -344,19 +344,22 @@ class Runner:
             return dict(isolate.call(function, job, limits, self._log_of(piece), say))
 
     def _preloads(self, piece: Work) -> bool:
-        """Whether it is done with PyTorch and transformers, on the CPU: drivers of accelerators do not like forks. What
-        needs a tokenizer only begins where they are imported, too, once they are."""
+        """Whether it is done with PyTorch and transformers, on the CPU: drivers of accelerators do not like forks. The
+        rest begins where they are imported, too, once they are: NumPy and our own modules are as well."""
         do, job = piece.job["do"], piece.job
-        if do == "prepare":
-            return isolate.preloaded(Limits(preload=True))
+        needs: tuple[str, ...] = ()
         if do == "build":
             needs = catalog.step(job["step"]).needs
         elif do in ("predict", "audit"):
             variant = self._variant(job["variant"])
-            needs = catalog.backend(variant.backend).needs if variant.device == "cpu" else ()
-        else:
-            return bool(do == "facts")
-        return {"torch", "transformers"} <= set(needs)
+            if variant.device != "cpu":
+                return False
+            needs = catalog.backend(variant.backend).needs
+        elif do == "facts":
+            return True
+        elif do != "prepare":
+            return False
+        return {"torch", "transformers"} <= set(needs) or isolate.preloaded(Limits(preload=True))
 
     def _memory(self) -> int | None:
         """All that there is: a worker that wants more is told so, before the system ends anything. Drivers of
