@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ class _Planner:
         self._size_check(info)
         data = self._data(info)
         self._inputs(info, data)
+        self._ask_devices(named, chains)
         variants = [self._variant(name, recipe, *chains[name], info, data) for name, recipe in named.items()]
         kept = tuple(variant for variant in variants if variant)
         if not kept or kept[0].name != next(iter(named)):
@@ -209,7 +211,7 @@ class _Planner:
 
     def _data(self, info: dict[str, Any]) -> dict[str, Any]:
         with self.store.aside() as folder:
-            found: dict[str, Any] = self._ask(jobs.read_data, self._data_job(info) | {"into": str(folder)})
+            found: dict[str, Any] = _asked(jobs.read_data, self._data_job(info) | {"into": str(folder)}, self.log)
             rows = hub.load_rows(folder / "evaluation")
             checked = self.task.check(rows.rows, info["config"])
             found["evaluation"]["key"] = self._keep_rows(replace(rows, rows=checked))
@@ -361,11 +363,23 @@ class _Planner:
             return f"The backend {backend.name} reads {' or '.join(backend.reads)}, not {formats[-1]}."
         return "" if self.there is not self.machine else self._no_device(recipe.spec.target.device, backend)
 
+    def _ask_devices(self, named: Mapping[str, Recipe], chains: Mapping[str, Any]) -> None:
+        """Of all backends that a recipe wants another device of than the CPU, side by side."""
+        wanted = {runs[0].name: runs[0] for name, (_, runs) in chains.items()
+                  if named[name].spec.target.device != "cpu"}  # fmt: skip
+        asked = [name for name, backend in wanted.items() if not environment.missing(backend.needs)]
+        if asked and self.there is self.machine:
+            with ThreadPoolExecutor(max(2, machine.auto_threads())) as pool:
+                self.devices = dict(zip(asked, pool.map(self._devices_of, asked), strict=True))
+
+    def _devices_of(self, backend: str) -> dict[str, Any]:
+        return dict(_asked(catalog.devices, {"backend": backend}, self.log / backend, network=False))
+
     def _no_device(self, device: str, backend: Backend) -> str:
         if device == "cpu":
             return ""
         if backend.name not in self.devices:
-            self.devices[backend.name] = self._ask(catalog.devices, {"backend": backend.name}, network=False)
+            self.devices[backend.name] = self._devices_of(backend.name)
         found = self.devices[backend.name]
         if device not in found:
             return f"{backend.name} has no device called {device!r} here; it has {', '.join(found)}."
@@ -461,9 +475,6 @@ class _Planner:
 
     def _add(self, work: Work) -> None:
         self.work.setdefault(work.id, work)
-
-    def _ask(self, function: Callable[..., Any], job: dict[str, Any], network: bool = True) -> Any:
-        return _asked(function, job, self.log, network)
 
 
 def _memory(info: dict[str, Any]) -> int:
