@@ -120,7 +120,8 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
     said = {peer: once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder, patience))
             for peer, python in pythons.items()}  # fmt: skip
     home = folder / "home"
-    ours = once(folder / "ours.json", lambda: searched([*one.given, "--budget", budget], home, folder / "ours")[0])
+    said_ours = [*one.given, "--budget", budget]
+    ours = once(folder / "ours.json", lambda: {"begun": time.time()} | searched(said_ours, home, folder / "ours")[0])
     os.environ["WORKBENCH_HOME"] = str(home)
     files = {peer: _kept(peer, one, folder) for peer, facts in said.items() if facts.get("found")}
     specs = _specs(home, one, ours)
@@ -273,14 +274,14 @@ def _run(home: Path) -> str:
 
 
 def _known(home: Path, ours: dict[str, Any], specs: Mapping[str, Any]) -> dict[str, tuple[float, int]]:
-    """Candidates of the search that meet the bar, the earliest first: seconds from its begin until that was known, and
-    on how many examples where the baseline had not yet answered all."""
+    """Candidates of the search that meet the bar, the earliest first: seconds from the command's start until that was
+    known, as those of the peers are counted, and on how many examples where the baseline had not yet answered all."""
     events = [one for _, one in Store(home).events(_run(home))]
     failed = {one["name"] for one in ours["search"]["tried"] if (one["lost"] or {}).get("why") in improving.INACCURATE}
     found: dict[str, tuple[float, int]] = {}
     for one in events:
         if isinstance(one, event.Tried) and one.state == "alive" and (one.examples or one.first):
-            found.setdefault(one.name, (one.at - events[0].at, 0 if one.examples else one.first))
+            found.setdefault(one.name, (one.at - ours["begun"], 0 if one.examples else one.first))
     return {name: after for name, after in found.items() if name not in failed and name in specs}
 
 
