@@ -10,7 +10,8 @@ own and takes part where that is named:
     ENVIRONMENT/bin/pip install -r benchmarks/tune/requirements-inc.txt    # or requirements-olive.txt
     python -m benchmarks.tune.peers sentiment --with inc=ENVIRONMENT/bin/python
 
-A peer starts from the very float32 file that our export makes; the seconds of that export are told apart. What is done
+A peer starts from the very float32 file that our export makes; the seconds of that export are told apart. All seconds
+are of whole commands, processes and imports and all: ours, the peer's, and the export's. What is done
 already in the folder of --keep is not done again. Run it on a machine that does nothing else. Writes the section of
 that model in docs/results/tune-peers.md and leaves those of other models as they are.
 """
@@ -38,7 +39,7 @@ import yaml
 from benchmarks.comparing import compared
 from benchmarks.machine_line import machine_line
 from benchmarks.tune import classifiers
-from benchmarks.tune.searching import RESULTS, change, counted, once, row, searched, speed
+from benchmarks.tune.searching import RESULTS, change, counted, once, searched, speed
 from workbench import bench, event, evidence, machine, recipe, starter, words
 from workbench.evidence import Interval
 from workbench.store import Store
@@ -116,7 +117,8 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
     quick = [*one.given, "--n", "100", "--quick", "--out", str(folder / "start")]
     starts = sorted({PEERS[peer].start for peer in pythons})
     os.environ["WORKBENCH_HOME"] = str(folder / "start-home")  # our search finds nothing built
-    begun = once(folder / "start.json", lambda: compared(quick, starts))
+    once(folder / "start.json", lambda: compared(quick, starts))
+    exported = once(folder / "exports.json", lambda: {name: _exported(name, folder) for name in starts})
     said = {peer: once(folder / f"{peer}.json", partial(_peer, peer, python, one, folder, patience))
             for peer, python in pythons.items()}  # fmt: skip
     home = folder / "home"
@@ -130,7 +132,7 @@ def _beside(pythons: Mapping[str, str], one: Classifier, budget: str, patience: 
         files[name] = _recipe(folder, f"{OURS}{name}", {key: specs[name][key] for key in ("target", "steps")})
     whole = [*one.given, "--out", str(folder / "both")]
     report = once(folder / "both.json", lambda: compared(whole, files.values()))
-    exports = {peer: float(row(begun, PEERS[peer].start)["build_s"]) for peer in pythons}
+    exports = {peer: float(exported[PEERS[peer].start]) for peer in pythons}
     rows = {one["name"].removeprefix(OURS): one for one in report["rows"]}
     return "\n".join(_result(ours, said, rows, exports, known))
 
@@ -144,6 +146,15 @@ def _classifier(name: str, made: Path, folder: Path) -> Classifier:
         return Classifier(into, DATA / "evaluation.csv", DATA / "calibration.csv")
     shutil.copytree(classifiers.assemble(name, made / name), into, dirs_exist_ok=True)
     return Classifier(into, *classifiers.data(name, into))
+
+
+def _exported(recipe: str, folder: Path) -> float:
+    """Wall seconds of that recipe's export as a command of its own."""
+    command = [sys.executable, "-m", "benchmarks.tune.exporting", str(folder / "start-home"), recipe]
+    with tempfile.TemporaryDirectory() as into:
+        begin = time.monotonic()
+        subprocess.run([*command, into], check=True)
+        return time.monotonic() - begin
 
 
 def _peer(name: str, python: str, one: Classifier, folder: Path, patience: float) -> dict[str, Any]:
