@@ -50,14 +50,13 @@ def heats(candidates: Sequence[Candidate], sizes: Mapping[str, int]) -> Iterator
 
 def race(
     here: Here, ledger: Ledger, candidates: Sequence[Candidate], least: float | None, points: bool,
-    anchor: Candidate | None = None, long: Length | None = None,
+    anchor: Candidate | None = None, long: Length = SHORT,
 ) -> None:  # fmt: skip
-    """Measure these, for SHORT if not said; each gets its pace, or is buried. `points`: batches beside the headline,
+    """Measure these; each gets its pace, or is buried. `points`: batches beside the headline,
     too. `anchor`: who has a pace already, and is the baseline of this race instead of the plan's. Its pace stays, and
     theirs is their ratio to it, on its scale: so all paces are of one scale, however the machine was loaded, and no
     round waits for a baseline that takes several times as long as they do. Raises WorkbenchError when the baseline
     cannot be measured; an anchor that cannot is left out."""
-    long = long or SHORT
     known = anchor.pace if anchor and anchor.pace and anchor.pace["ci95"] else None
     beside = anchor.racer if anchor and known else here.plan.baseline.name
     for one in candidates:
