@@ -128,6 +128,7 @@ CASES: dict[str, Case] = {
     "calibration that is the evaluation": (lambda p: compare(p, "--calibration", str(p.rows)), 2, ("calibration and for evaluation", "--calibration")),
     "calibration that overlaps": (lambda p: compare(p, "--calibration", p.data(lambda rows: rows[:60], "c.csv")), 2, ("calibration", "evaluation")),
     "a percentage as a fraction": (lambda p: compare(p, "--max-drop", "5"), 2, ("percent or a fraction?", "--max-drop 0.05")),
+    "a drop with a percent sign": (lambda p: compare(p, "--max-drop", "1%"), 2, ("is no number", "--max-drop 0.01")),
     "a negative drop": (lambda p: compare(p, "--max-drop", "-0.1"), 2, ("--max-drop -0.1",)),
     "no examples": (lambda p: compare(p, "--n", "0"), 2, ("0 examples",)),
     "a number that is none": (lambda p: compare(p, "--n", "many"), 2, ("--n", "integer")),

@@ -26,8 +26,26 @@ Data = Annotated[
 Calibration = Annotated[str | None, typer.Option(help="Data that quantization looks at; never evaluated.")]
 Fields = Annotated[str, typer.Option(help="Columns, where they are not found: text=review,label=stars.")]
 TargetName = Annotated[str | None, typer.Option("--target", help="Machine class; `workbench targets` lists them.")]
+
+
+def _fraction(text: str) -> float:
+    from workbench.errors import RequestError
+
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(
+            f"--max-drop {text} is no number.",
+            "It is a fraction: 0.01 is one percentage point.",
+            "Say --max-drop 0.01.",
+        ) from None
+
+
 MaxDrop = Annotated[
-    float | None, typer.Option(help="Accuracy that may be lost, as a fraction. Default: 0.01, one point.")
+    float | None,
+    typer.Option(
+        parser=_fraction, metavar="<float>", help="Accuracy that may be lost, as a fraction. Default: 0.01, one point."
+    ),
 ]
 Count = Annotated[int | None, typer.Option("--n", help="Evaluate on so many examples. Default: all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results. Default: runs/<run id>.")]
