@@ -18,7 +18,7 @@ import pytest
 from tests import small as make
 from tests.conftest import Small, command
 from tests.faults.processes import until
-from workbench import bench
+from workbench import bench, machine
 from workbench.errors import RequestError, WorkbenchError
 from workbench.event import Event, Failed, Made, Measured, Progress, Searching, Started, Tried
 from workbench.faces import snippets
@@ -343,6 +343,16 @@ def test_an_export_for_few_recipes_comes_after_what_others_export_too() -> None:
     names = ["executorch-int8", "onnx-fp32", "onnx-int4-weights", "openvino-fp32", "openvino-int4-weights"]
     plan = bench.plan(bench.tune_request("starter:sentiment", names))
     assert [one.name for one in space.in_order(plan)][-1] == "executorch-int8"
+
+
+def test_what_shares_an_export_comes_as_it_suits_the_machine_and_the_bare_export_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = bench.plan(bench.tune_request("starter:sentiment", ["onnx-int8-dynamic", "onnx-int8-static", "onnx-fp32"]))
+    for flags, first in ((("avx2",), "onnx-int8-dynamic"), (("avx2", "avx512_vnni"), "onnx-int8-static")):
+        here = replace(machine.this_machine(), architecture="x86_64", flags=flags)
+        monkeypatch.setattr(machine, "this_machine", lambda here=here: here)
+        assert [one.name for one in space.in_order(plan)][:2] == ["onnx-fp32", first]
 
 
 def test_options_are_changed_of_all_the_fast_by_turns_and_those_of_the_last_step_first() -> None:

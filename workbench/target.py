@@ -161,8 +161,9 @@ def lacks(wanted: MachineClass, here: Machine) -> str:
 
 
 def classes_of(here: Machine) -> list[MachineClass]:
-    """The machine classes that this machine is one of."""
-    return [one for one in targets() if one.name != THIS_MACHINE and not lacks(one, here)]
+    """The machine classes that this machine is one of, the narrowest first: the one that asks for most."""
+    found = [one for one in targets() if one.name != THIS_MACHINE and not lacks(one, here)]
+    return sorted(found, key=lambda one: -len([*one.flags, *(one.accelerator or "").split(), *(one.cpu or "").split()]))
 
 
 def _called(words: str, name: str) -> bool:
